@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gRPC servicers and the codec between generated stubs and the model."""
