@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits of every message and list. Part of the protocol: equal on all nodes.
+
+Sizes are bytes of the encoded form, counts are elements. Limits that governance may change are in
+genesis (`ledger.model.genesis.Limits`) and never exceed these.
+"""
+
+from __future__ import annotations
+
+HASH_SIZE = 32
+"""SHA-256."""
+
+DID_SIZE_MAX = 64
+NAME_SIZE_MAX = 64
+CHAIN_ID_SIZE_MAX = 40
+TEXT_SIZE_MAX = 256
+PUBLIC_KEY_SIZE_MAX = 96
+SIGNATURE_SIZE_MAX = 96
+TLS_CERTIFICATE_SIZE_MAX = 2048
+
+CONTENT_SIZE_MAX = 128 * 1024
+REQUEST_SIZE_MAX = 16 * 1024
+TRANSACTION_SIZE_MAX = 256 * 1024
+HEADER_SIZE_MAX = 1024
+VOTE_SIZE_MAX = 512
+RECEIPT_SIZE_MAX = 4 * 1024
+CERTIFICATE_SIZE_MAX = 16 * 1024
+BLOCK_SIZE_MAX = 4 * 1024 * 1024
+PROPOSAL_SIZE_MAX = BLOCK_SIZE_MAX + CERTIFICATE_SIZE_MAX + 1024
+STATE_KEY_SIZE_MAX = 512
+STATE_VALUE_SIZE_MAX = 256 * 1024
+PROVEN_STATE_SIZE_MAX = 4 * 1024 * 1024
+GENESIS_SIZE_MAX = 1024 * 1024
+
+KEYS_COUNT_MAX = 16
+CODES_COUNT_MAX = 16
+SERVICES_COUNT_MAX = 16
+STATUS_CHANGES_COUNT_MAX = 10_000
+POWERS_COUNT_MAX = 16
+SCOPE_COUNT_MAX = 256
+SIGNERS_COUNT_MAX = 8
+VALIDATORS_COUNT_MAX = 128
+SIGNER_BITS_SIZE_MAX = VALIDATORS_COUNT_MAX // 8
+BLOCK_TRANSACTIONS_COUNT_MAX = 5_000
+RESULTS_COUNT_MAX = 16
+RECORD_HISTORY_COUNT_MAX = 512
+PROOF_SIBLINGS_COUNT_MAX = 256
+LOG_PROOF_COUNT_MAX = 64
+PROVEN_ENTRIES_COUNT_MAX = 2_048
+
+EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
+"""A transaction may expire at most this long after its block's time."""
+
+IDEMPOTENCY_REMOVALS_COUNT_MAX = 1_000
+"""Expired idempotency records that leave the state in one block."""
+
+STATUS_LIST_SIZE_MIN = 131_072
+"""Entries: the herd in which one credential hides (Bitstring Status List v1.0)."""
+STATUS_LIST_SIZE_MAX = 16 * 1024 * 1024
+STATUS_CHUNK_SIZE = 1024
+"""Bytes of a status chunk; an absent chunk is all zeros."""
+
+GRANT_CHAIN_DEPTH_MAX = 8
+CHILDREN_PAGE_COUNT_MAX = 1_000
+JSON_DEPTH_MAX = 16
+"""Nesting of JSON documents on the ledger."""

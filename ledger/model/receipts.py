@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every answer the ledger gives to a transaction: number, name, what it means, who must do what.
+
+Numbers are never reused and names never change (`pset explain`, docs/errors.md is generated from
+this file). 0-9: answers; 100-199: refused at admission, never in a block; 200 and above: refused
+at execution, a receipt in a block that changed nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+@dataclass(frozen=True, slots=True)
+class CodeText:
+    """What a code means (`text`) and what to do about it (`remedy`), in plain words."""
+
+    text: str
+    remedy: str
+
+
+class ReceiptCode(IntEnum):
+    """Codes of receipts and of refusals at admission."""
+
+    ACCEPTED = 0
+    APPLIED = 1
+
+    MALFORMED = 100
+    TOO_LARGE = 101
+    WRONG_CHAIN = 102
+    SIGNATURE_MISSING = 103
+    SIGNATURE_INVALID = 104
+    SIGNER_REPEATED = 105
+    AUTHOR_NOT_SIGNER = 106
+    OVERLOADED = 107
+    NOT_READY = 108
+    RESOURCE_LIMIT = 109
+
+    EXPIRED = 200
+    EXPIRY_TOO_FAR = 201
+    IDEMPOTENCY_KEY_REUSED = 202
+    AUTHOR_UNKNOWN = 203
+    KEY_NOT_AUTHORISED = 204
+    NOT_AUTHORISED = 205
+    OPERATION_UNKNOWN = 206
+    PERSONAL_DATA = 207
+    FIELD_INVALID = 208
+    TEXT_NOT_ALLOWED = 209
+    LIMIT_EXCEEDED = 210
+
+    STALE_VERSION = 220
+    DID_UNKNOWN = 221
+    DID_DEACTIVATED = 222
+    REQUEST_MALFORMED = 223
+    REQUEST_SIGNATURE_INVALID = 224
+    REQUEST_OTHER_NETWORK = 225
+    ORGANISATION_EXISTS = 226
+    SHORT_NAME_TAKEN = 227
+    CODE_TAKEN = 228
+    ORGANISATION_UNKNOWN = 229
+    ORGANISATION_TYPE_UNKNOWN = 230
+    SITE_EXISTS = 231
+    PROVINCE_UNKNOWN = 232
+    KEY_EXISTS = 233
+    KEY_UNKNOWN = 234
+    KEY_FORMAT = 235
+    KEY_ROLE_MISSING = 236
+    KEY_POSSESSION_INVALID = 237
+    SERVICE_UNKNOWN = 238
+    NOT_OWNER = 239
+
+    RESOURCE_EXISTS = 250
+    RESOURCE_NAME_TAKEN = 251
+    RESOURCE_TYPE_MISMATCH = 252
+    RESOURCE_CONTENT_INVALID = 253
+    CHECKSUM_MISMATCH = 254
+    RESOURCE_TYPE_UNSUPPORTED = 255
+
+    STATUS_LIST_EXISTS = 260
+    STATUS_LIST_UNKNOWN = 261
+    STATUS_LIST_TOO_SMALL = 262
+    STATUS_INDEX_OUT_OF_RANGE = 263
+    STATUS_VALUE_OUT_OF_RANGE = 264
+    REVOCATION_IS_FINAL = 265
+
+    SELF_GRANT = 280
+    GRANT_CYCLE = 281
+    NO_POWER = 282
+    SEPARATION_OF_DUTIES = 283
+    SCOPE_NOT_COVERED = 284
+    TERM_TOO_LONG = 285
+    GRANT_UNKNOWN = 286
+    NOT_GRANTOR = 287
+    GRANT_ENDED = 288
+    GRANT_NOT_SUSPENDED = 289
+    GRANT_SUSPENDED_ALREADY = 290
+    EFFECTIVE_IN_PAST = 291
+    EFFECTIVE_OUTSIDE_TERM = 292
+    AB_INITIO_MISMATCH = 293
+    AB_INITIO_PENDING = 294
+    NO_SECOND_PARTY = 295
+    SITE_UNKNOWN = 296
+    QUALIFICATION_UNKNOWN = 297
+
+    WOULD_LOSE_QUORUM = 320
+    """Reserved: membership changes."""
