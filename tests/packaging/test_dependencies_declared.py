@@ -65,7 +65,7 @@ def providers(name: str) -> set[str]:
     for prefix, distribution in shared.items():
         if name == prefix or name.startswith(prefix + "."):
             return {distribution}
-    top = name.split(".")[0]
+    top = name.partition(".")[0]
     return {normalised(owner) for owner in packages_distributions().get(top, [])}
 
 
