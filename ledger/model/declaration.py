@@ -110,7 +110,6 @@ class Message:
     cls: type[Any]
     attributes: tuple[str, ...]
     """Attribute names in the order of the dataclass."""
-    keyword_only: frozenset[str]
     fields: tuple[Field, ...]
     """Ascending by number."""
     by_number: Mapping[int, Field]
@@ -134,9 +133,13 @@ def _declare(default: Any, *fields: Field, required: bool = False) -> Any:
         if not 1 <= number <= FIELD_NUMBER_MAX or 19_000 <= number <= 19_999:
             raise TypeError(f"{number} is no protobuf field number")
     if required:
-        # Without a default it could not follow fields that have one; so it is keyword-only.
-        return dataclasses.field(metadata={_METADATA: fields}, kw_only=True)
+        # Without any default it could not follow fields that have one.
+        return dataclasses.field(default_factory=_refuse_omission, metadata={_METADATA: fields})
     return dataclasses.field(default=default, metadata={_METADATA: fields})
+
+
+def _refuse_omission() -> Any:
+    raise TypeError("an enumeration without a member 0 has no default: give a value")
 
 
 def uint32(number: int) -> Any:
@@ -167,8 +170,8 @@ def octets(number: int, *, size_max: int = OCTETS_SIZE_MAX) -> Any:
 def enumeration(number: int, enum: type[IntEnum]) -> Any:
     """Declare a member of ``enum``, by default its member 0.
 
-    An enumeration without a member 0 makes the field required: keyword-only in the constructor,
-    always on the wire.
+    An enumeration without a member 0 makes the field required: to be given to the constructor
+    (else ``TypeError``) and always on the wire.
     """
     names = _members(enum)
     field = Field("", number, Kind.ENUM, Label.SINGULAR, enum=enum, names=names)
@@ -274,8 +277,8 @@ def _compile(cls: type[Any], name: str, package: str) -> Message:
     depth = 1
     for attribute in attributes:
         declared: tuple[Field, ...] = attribute.metadata.get(_METADATA, ())
-        if not declared:
-            raise TypeError(f"{cls.__qualname__}.{attribute.name} is no wire field")
+        if not declared or attribute.kw_only or not attribute.init:
+            raise TypeError(f"{cls.__qualname__}.{attribute.name} is no positional wire field")
         for field in declared:
             if field.message is not None:
                 depth = max(depth, get_message(field.message).depth + 1)
@@ -291,7 +294,6 @@ def _compile(cls: type[Any], name: str, package: str) -> Message:
         package=package,
         cls=cls,
         attributes=tuple(attribute.name for attribute in attributes),
-        keyword_only=frozenset(a.name for a in attributes if a.kw_only),
         fields=tuple(fields),
         by_number=by_number,
         depth=depth,
