@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE_PARTS = {"consensus", "ledger.api", "ledger.node", "ledger.state", "ledger.storage"}
-SLOW = {"jsonschema", "plyvel", "py_ecc", "uvloop"}
+SLOW = {"jsonschema", "plyvel", "plyvel_next", "py_ecc", "uvloop"}
 
 
 def modules_after(program: str) -> set[str]:
