@@ -30,7 +30,7 @@ INSTALLED = {
 }
 SHIPPED = {".py", ".pyi", ".proto", ".json", ".typed"}
 # Environment of the programs started here: nothing of the checkout, no configuration of a user.
-CLEAN = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
+CLEAN = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
 
 pytestmark = pytest.mark.serial
 

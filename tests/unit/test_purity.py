@@ -37,6 +37,7 @@ MODEL = VALUES_ONLY | {
     "binascii",
     "contextlib",
     "cryptography",
+    "eth_typing",  # the types of py_ecc's values
     "datetime",  # civil dates; reading the clock is refused below
     "hashlib",
     "hmac",
