@@ -37,8 +37,8 @@ MODEL = VALUES_ONLY | {
     "binascii",
     "contextlib",
     "cryptography",
-    "eth_typing",  # the types of py_ecc's values
     "datetime",  # civil dates; reading the clock is refused below
+    "eth_typing",  # the types of py_ecc's values
     "hashlib",
     "hmac",
     "json",  # reading only; canonical JSON is RFC 8785
