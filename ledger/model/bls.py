@@ -175,8 +175,9 @@ def get_backend() -> Backend:
 def generate_secret(ikm: bytes) -> bytes:
     """KeyGen (§2.3): the secret, 32 bytes, made of 32 to 1024 bytes of secret key material.
 
-    HKDF-SHA-256 with empty key_info and the salt that §2.3 gives for compatibility with earlier
-    versions, SHA-256("BLS-SIG-KEYGEN-SALT-"): the same secret as EIP-2333's master key.
+    HKDF-SHA-256 with empty key_info; salt = SHA-256("BLS-SIG-KEYGEN-SALT-"), hashed once more for
+    each further round, as version 04 of the draft prescribes and 05 leaves to the application. The
+    result is EIP-2333's master key of the same seed.
 
     Raises:
         BlsError: BLS_KEY_MATERIAL_SIZE.
