@@ -36,6 +36,7 @@ class ReceiptCode(IntEnum):
     OVERLOADED = 107
     NOT_READY = 108
     RESOURCE_LIMIT = 109
+    SIGNATURE_EXTRA = 110
 
     EXPIRED = 200
     EXPIRY_TOO_FAR = 201
@@ -102,6 +103,7 @@ class ReceiptCode(IntEnum):
     NO_SECOND_PARTY = 295
     SITE_UNKNOWN = 296
     QUALIFICATION_UNKNOWN = 297
+    AB_INITIO_NOT_OPEN = 298
 
     WOULD_LOSE_QUORUM = 320
     """Reserved: membership changes."""
