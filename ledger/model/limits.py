@@ -2,7 +2,7 @@
 """Limits of every message and list. Part of the protocol: equal on all nodes.
 
 Sizes are bytes of the encoded form, counts are elements. Limits that governance may change are in
-genesis (`ledger.model.genesis.Limits`) and never exceed these.
+genesis (`ledger.model.charter.Limits`) and never exceed these.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PROPOSAL_SIZE_MAX = BLOCK_SIZE_MAX + CERTIFICATE_SIZE_MAX + 1024
 STATE_KEY_SIZE_MAX = 512
 STATE_VALUE_SIZE_MAX = 256 * 1024
 PROVEN_STATE_SIZE_MAX = 4 * 1024 * 1024
+TRANSACTION_PROOF_SIZE_MAX = TRANSACTION_SIZE_MAX + RECEIPT_SIZE_MAX + 32 * 1024
 GENESIS_SIZE_MAX = 1024 * 1024
 
 KEYS_COUNT_MAX = 16

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chain of certified blocks in memory, made with the real tree, log and signatures.
+
+What is written into its state is the test's choice: no state machine, no rules. It answers
+questions with proofs as an honest node does; tests then bend the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import sha256
+
+from ledger.model import bls, merkle_log, schema
+from ledger.model.block import BlockHeader, Validator, ValidatorSet, Vote, VotePhase
+from ledger.model.certificate import FaultModel, assemble_certificate, quorum_size
+from ledger.model.codec import encode
+from ledger.model.hashes import compute_block_hash, vote_message
+from ledger.model.keys import KeyType
+from ledger.model.proofs import CertifiedHead, LogProof, ProvenState, StateEntry, TransactionProof
+from ledger.model.state_proof import key_hash, value_hash
+from ledger.model.transaction import Receipt
+from ledger.model.verification import TrustRoot, get_child_count
+from ledger.state.tree import get_proof, update
+
+CHAIN_ID = "dev:0123456789abcdef"
+GENESIS_TIME = 1_760_000_000_000
+BLOCK_INTERVAL_MS = 1_000
+
+
+@cache
+def vote_secret(name: str) -> bytes:
+    return bls.generate_secret(sha256(name.encode()).digest())
+
+
+def make_validators(names: Sequence[str]) -> ValidatorSet:
+    return ValidatorSet(
+        tuple(
+            Validator(
+                id=name,
+                vote_key_type=KeyType.BLS12381,
+                vote_key=bls.secret_to_public(vote_secret(name)),
+            )
+            for name in sorted(names)
+        )
+    )
+
+
+def sign_head(
+    header: BlockHeader, vote: Vote, validator_set: ValidatorSet, signers: Sequence[str]
+) -> CertifiedHead:
+    """A head that says what the caller wants, certified by these validators."""
+    data = encode(header)
+    signed = encode(replace(vote, block_hash=compute_block_hash(data)))
+    votes = {name: bls.sign(vote_secret(name), vote_message(signed)) for name in signers}
+    return CertifiedHead(data, encode(assemble_certificate(signed, votes, validator_set)))
+
+
+@dataclass
+class Version:
+    """What one height holds."""
+
+    head: CertifiedHead
+    header: BlockHeader
+    vote: Vote
+    values: Mapping[bytes, bytes]
+    tree_version: int | None
+    transactions: Sequence[bytes] = ()
+    receipts: Sequence[bytes] = ()
+
+
+@dataclass
+class CertifiedChain:
+    """One network. Height 0 exists from the start and is not certified."""
+
+    names: Sequence[str] = ("n1",)
+    chain_id: str = CHAIN_ID
+    fault_model: FaultModel = FaultModel.BYZANTINE
+    genesis_time: int = GENESIS_TIME
+    versions: list[Version] = field(default_factory=list["Version"])
+    nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+
+    def __post_init__(self) -> None:
+        self.validator_set = make_validators(self.names)
+        trust = TrustRoot(
+            self.chain_id, bytes(32), self.fault_model, self.validator_set, b"", self.genesis_time
+        )
+        self.genesis_header = BlockHeader(
+            chain_id=self.chain_id,
+            parent_hash=bytes(32),
+            time=self.genesis_time,
+            tx_root=merkle_log.EMPTY_ROOT,
+            validators_hash=trust.validators_hash,
+            next_validators_hash=trust.validators_hash,
+            protocol_version=1,
+        )
+        data = encode(self.genesis_header)
+        self.trust = replace(trust, genesis_header=data)
+        self.log = merkle_log.CompactRange().append(merkle_log.leaf_hash(compute_block_hash(data)))
+        head = CertifiedHead(data, b"")
+        self.versions.append(Version(head, self.genesis_header, Vote(), {}, None))
+
+    def get_node(self, node_key: bytes) -> bytes | None:
+        return self.nodes.get(node_key)
+
+    @property
+    def tip(self) -> Version:
+        return self.versions[-1]
+
+    def add_block(
+        self,
+        writes: Mapping[bytes, bytes | None] | None = None,
+        *,
+        transactions: Sequence[bytes] = (),
+        receipts: Sequence[Receipt] = (),
+        time: int | None = None,
+        signers: Sequence[str] | None = None,
+    ) -> Version:
+        """Certify a block that leaves these values behind (None: removed)."""
+        parent = self.tip
+        height = parent.header.height + 1
+        values = dict(parent.values)
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key, value in (writes or {}).items():
+            if value is None:
+                values.pop(key, None)
+            else:
+                values[key] = value
+            changes.append((key_hash(key), None if value is None else value_hash(value)))
+        grown = update(self, parent.tree_version, height, changes)
+        self.nodes.update(grown.new_nodes)
+        encoded_receipts = [encode(receipt) for receipt in receipts]
+        header = replace(
+            self.genesis_header,
+            height=height,
+            parent_hash=compute_block_hash(parent.head.header),
+            time=parent.header.time + BLOCK_INTERVAL_MS if time is None else time,
+            tx_root=merkle_log.compute_root(list(transactions)),
+            tx_count=len(transactions),
+            proposer=self.names[0],
+        )
+        block_hash = compute_block_hash(encode(header))
+        self.log = self.log.append(merkle_log.leaf_hash(block_hash))
+        vote = Vote(
+            chain_id=self.chain_id,
+            height=height,
+            phase=VotePhase.COMMIT,
+            block_hash=block_hash,
+            state_root=grown.root_hash,
+            receipts_root=merkle_log.compute_root(encoded_receipts),
+            log_root=self.log.root(),
+        )
+        quorum = quorum_size(len(self.names), self.fault_model)
+        chosen = list(self.names)[:quorum] if signers is None else signers
+        head = sign_head(header, vote, self.validator_set, chosen)
+        self.versions.append(
+            Version(head, header, vote, values, height, tuple(transactions), encoded_receipts)
+        )
+        return self.tip
+
+    def prove(self, keys: Sequence[bytes], height: int = -1) -> ProvenState:
+        """The honest answer to a question about these keys, at a height (default: the tip)."""
+        version = self.versions[height]
+        return ProvenState(
+            self.chain_id,
+            version.head,
+            tuple(
+                StateEntry(
+                    key,
+                    version.values.get(key, b""),
+                    get_proof(self, version.tree_version, key_hash(key)),
+                )
+                for key in keys
+            ),
+        )
+
+    def prove_children(
+        self, parent_key: bytes, first: int, limit: int, height: int = -1
+    ) -> ProvenState:
+        """The honest page of a list."""
+        count = get_child_count(parent_key, self.versions[height].values.get(parent_key))
+        stop = min(first + limit, count)
+        keys = [schema.child_key(parent_key, number) for number in range(first, stop)]
+        return self.prove([parent_key, *keys], height)
+
+    def prove_transaction(self, index: int, height: int = -1) -> TransactionProof:
+        """The proof of one transaction and its receipt."""
+        version = self.versions[height]
+        size = len(version.transactions)
+        return TransactionProof(
+            version.head,
+            version.transactions[index],
+            LogProof(index, size, merkle_log.compute_inclusion_proof(version.transactions, index)),
+            version.receipts[index],
+            LogProof(index, size, merkle_log.compute_inclusion_proof(version.receipts, index)),
+        )
