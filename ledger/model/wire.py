@@ -138,7 +138,7 @@ def _write_message(spec: Message, value: Any) -> bytes:
             elif held is not None or field.kind is not Kind.MESSAGE:
                 element = _write_element(field, held)
                 # Presence: a message is there unless None, a scalar unless it has its default.
-                if field.kind is Kind.MESSAGE or field.required or _is_set(field, held):
+                if field.kind is Kind.MESSAGE or _is_set(field, held):
                     out += _tag(field) + element
         except EncodingError as error:
             raise error.inside(field.name) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.wire_samples import Colour, Everything, Leaf, Other, Shape
+from tests.support.wire_samples import Colour, Everything, Leaf, Other, Shape, Twin
 
 ROUND = "2801"
 """`shape = ROUND`, the field that `Everything` requires."""
@@ -165,6 +165,9 @@ UNWRITABLE: list[tuple[dict[str, Any], str, str]] = [
     ({"choice": Everything(shape=Shape.ROUND)}, "MALFORMED", "Everything.choice"),
     ({"choice": Leaf("abcde")}, "TOO_LARGE", "Everything.choice.name"),
     ({"leaf": Other()}, "MALFORMED", "Everything.leaf"),
+    ({"leaf": Twin("a")}, "MALFORMED", "Everything.leaf"),
+    ({"choice": Twin("a")}, "MALFORMED", "Everything.choice"),
+    ({"leaves": (Twin("a"),)}, "MALFORMED", "Everything.leaves[0]"),
     ({"leaf": False}, "MALFORMED", "Everything.leaf"),
     ({"leaf": Leaf(count=-1)}, "MALFORMED", "Everything.leaf.count"),
     ({"texts": ["a"]}, "MALFORMED", "Everything.texts"),

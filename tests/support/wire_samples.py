@@ -51,6 +51,14 @@ class Leaf:
     count: int = uint64(2)
 
 
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Looks like a leaf and is none."""
+
+    name: str = ""
+    count: int = 0
+
+
 @message("Other", package=PACKAGE)
 @dataclass(frozen=True, slots=True)
 class Other:

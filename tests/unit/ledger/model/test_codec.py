@@ -18,7 +18,17 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from ledger.model import codec
-from ledger.model.wire import EncodingError, Field, Kind, Label, Message, encode_strict, get_message
+from ledger.model.wire import (
+    EncodingError,
+    Field,
+    Kind,
+    Label,
+    Message,
+    encode_strict,
+    get_message,
+    message,
+    one_of,
+)
 from tests.support import wire_samples
 from tests.support.strategies import protocol_messages
 from tests.support.wire_agreement import check_agreement
@@ -237,6 +247,26 @@ def test_a_difference_from_the_proto_file_is_seen(difference: str) -> None:
         codec.compile(Everything)
     with pytest.raises(TypeError, match="differ"):
         codec.encode(Everything(shape=Shape.ROUND))
+
+
+def test_presence_of_a_scalar_is_seen() -> None:
+    def set_syntax(file: FileDescriptorProto) -> None:
+        file.syntax = "proto2"
+
+    with pytest.raises(TypeError, match=r"Leaf\.name: differs"):
+        wire_samples.build_codec(set_syntax).compile(Leaf)
+
+
+def test_a_oneof_with_one_member_is_no_plain_field() -> None:
+    @message("Single", package="psetledger.sample.single")
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Single:
+        leaf: Leaf | None = one_of({1: Leaf})
+
+    plain = wire_samples.CODEC.compile(Other).stub
+
+    with pytest.raises(TypeError, match=r"Single\.leaf: differs"):
+        codec.Codec(lambda _: plain).compile(Single)
 
 
 def test_a_message_without_a_stub() -> None:
