@@ -318,12 +318,11 @@ def _parse(data: bytes) -> tuple[KeyFileDescription, bytes | _Sealed]:
         # The parser's own text is dropped: it may quote what stands near the fault, the secret.
         raise _malformed("it is not JSON in ASCII, or a member is repeated") from None
     names = {"format", "name", "role", "type", "key_id", "public_key", "secret", "encrypted"}
-    if isinstance(document, dict):
+    found = cast("dict[str, object]", document) if isinstance(document, dict) else {}
+    if found.get("format", FORMAT) != FORMAT:
         # First, so that a file of a later format is called that and not a broken one.
-        found = cast("dict[str, object]", document).get("format")
-        if found is not None and found != FORMAT:
-            raise _malformed(f"its format is not {FORMAT}")
-    members = _members(cast("dict[str, object]", document), names, "the file")
+        raise _malformed(f"its format is not {FORMAT}")
+    members = _members(found, names, "the file")
     try:
         key_type = KeyType.from_label(_text(members, "type"))
     except KeyFormatError as error:
