@@ -9,7 +9,7 @@ at execution, a receipt in a block that changed nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +107,19 @@ class ReceiptCode(IntEnum):
 
     WOULD_LOSE_QUORUM = 320
     """Reserved: membership changes."""
+
+
+class ApiReason(StrEnum):
+    """Reasons in `google.rpc.ErrorInfo` beside the names of `ReceiptCode`; both are one name space.
+
+    Of the receipt codes a node uses those from 100 to 199 here: for a transaction that it refuses
+    at admission, and MALFORMED, TOO_LARGE, RESOURCE_LIMIT (ask for less), OVERLOADED, NOT_READY
+    (both with a retry delay) for any request.
+    """
+
+    PENDING = "PENDING"
+    """The transaction is in the leader's queue; it was not certified before the deadline."""
+    HEIGHT_UNKNOWN = "HEIGHT_UNKNOWN"
+    """Above the certified head."""
+    INTERNAL = "INTERNAL"
+    """The node's own fault; its log says more."""
