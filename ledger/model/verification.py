@@ -187,7 +187,7 @@ def verify_head(head: CertifiedHead, trust: TrustRoot) -> VerifiedHead:
         raise ProofError(NOT_CERTIFIED, f"no certificate for height {header.height}")
     if header.validators_hash != trust.validators_hash or header.epoch != 0:
         raise ProofError(OTHER_VALIDATORS, "the header names other validators than the trust root")
-    certificate = _decode(QuorumCertificate, head.certificate, CERTIFICATE_SIZE_MAX)
+    certificate = decode_message(QuorumCertificate, head.certificate, CERTIFICATE_SIZE_MAX)
     block_hash = compute_block_hash(head.header)
     try:
         vote = decode_vote(certificate.vote)
@@ -320,10 +320,10 @@ def get_child_count(parent_key: bytes, value: bytes | None) -> int:
     if value is None:
         return 0
     if namespace == schema.STATUS_LIST:
-        return _decode(StatusListRecord, value, STATE_VALUE_SIZE_MAX).version
+        return decode_message(StatusListRecord, value, STATE_VALUE_SIZE_MAX).version
     if namespace == schema.RESOURCE_NAME:
-        return _decode(ResourceNameRecord, value, STATE_VALUE_SIZE_MAX).child_count
-    return _decode(ListRecord, value, STATE_VALUE_SIZE_MAX).child_count
+        return decode_message(ResourceNameRecord, value, STATE_VALUE_SIZE_MAX).child_count
+    return decode_message(ListRecord, value, STATE_VALUE_SIZE_MAX).child_count
 
 
 def verify_transaction_proof(
@@ -338,10 +338,10 @@ def verify_transaction_proof(
     Raises:
         ProofError: as `verify_head`, and MALFORMED, TRANSACTION_NOT_PROVEN, RECEIPT_NOT_PROVEN.
     """
-    transaction = _decode(Transaction, proof.transaction, TRANSACTION_SIZE_MAX)
+    transaction = decode_message(Transaction, proof.transaction, TRANSACTION_SIZE_MAX)
     if compute_transaction_id(transaction.body) != transaction_id:
         raise ProofError(TRANSACTION_NOT_PROVEN, "the proof is of another transaction")
-    receipt = _decode(Receipt, proof.receipt, RECEIPT_SIZE_MAX)
+    receipt = decode_message(Receipt, proof.receipt, RECEIPT_SIZE_MAX)
     if proof.head is None:
         raise ProofError(NOT_CERTIFIED, "no head")
     head = reuse_head(proof.head, trust, known)
@@ -376,17 +376,17 @@ def verify_transaction_proof(
 
 def decode_proven_state(data: bytes) -> ProvenState:
     """Read an answer. Raises ProofError MALFORMED."""
-    return _decode(ProvenState, data, PROVEN_STATE_SIZE_MAX)
+    return decode_message(ProvenState, data, PROVEN_STATE_SIZE_MAX)
 
 
 def decode_transaction_proof(data: bytes) -> TransactionProof:
     """Read the proof of a transaction. Raises ProofError MALFORMED."""
-    return _decode(TransactionProof, data, TRANSACTION_PROOF_SIZE_MAX)
+    return decode_message(TransactionProof, data, TRANSACTION_PROOF_SIZE_MAX)
 
 
 def decode_certified_head(data: bytes) -> CertifiedHead:
     """Read a head. Raises ProofError MALFORMED."""
-    return _decode(CertifiedHead, data, HEADER_SIZE_MAX + CERTIFICATE_SIZE_MAX + 16)
+    return decode_message(CertifiedHead, data, HEADER_SIZE_MAX + CERTIFICATE_SIZE_MAX + 16)
 
 
 def reuse_head(head: CertifiedHead, trust: TrustRoot, known: VerifiedHead | None) -> VerifiedHead:
@@ -407,7 +407,7 @@ def _verify_answer_head(
 
 
 def _decode_header(data: bytes) -> BlockHeader:
-    header = _decode(BlockHeader, data, HEADER_SIZE_MAX)
+    header = decode_message(BlockHeader, data, HEADER_SIZE_MAX)
     for held in (
         header.parent_hash,
         header.tx_root,
@@ -431,7 +431,8 @@ def _verify_log_entry(
     return proof.index
 
 
-def _decode(cls: type[_T], data: bytes, size_max: int) -> _T:
+def decode_message(cls: type[_T], data: bytes, size_max: int) -> _T:
+    """Read a canonical message that came with an answer. Raises ProofError MALFORMED."""
     try:
         return decode(cls, data, size_max=size_max)
     except EncodingError as error:

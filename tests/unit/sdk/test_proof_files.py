@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from ledger.model import schema, verification
+from ledger.model.codec import encode
+from ledger.model.hashes import compute_transaction_id
+from ledger.model.keys import KeyRole, KeyType
+from ledger.model.receipts import ReceiptCode
+from ledger.model.records import DidRecord, KeyRecord
+from ledger.model.transaction import Receipt, Transaction, TransactionBody
+from ledger.model.verification import ProofError
+from sdk.errors import CallerError, TrustError
+from sdk.proof_files import (
+    DIGEST_SIZE,
+    STATE_MAGIC,
+    TRANSACTION_MAGIC,
+    check_proof,
+    check_proof_file,
+    encode_proof_file,
+    encode_transaction_proof_file,
+    read_proof_file,
+)
+from tests.support.certified_chain import CertifiedChain
+from tests.support.state_proofs import flips
+
+DID = "did:pset:dev:3vQB7B6MrGQZaxCuFg4oh"
+RECORD = DidRecord(
+    did=DID,
+    version=1,
+    created=1,
+    updated=1,
+    keys=(KeyRecord("issue-1", KeyRole.ISSUE, KeyType.ED25519, b"\x07" * 32, 1),),
+)
+BODY = encode(TransactionBody(chain_id="dev:0123456789abcdef", expires_at=1))
+TRANSACTION = encode(Transaction(BODY, (b"signature",)))
+
+
+@pytest.fixture(scope="module")
+def chain() -> CertifiedChain:
+    chain = CertifiedChain()
+    others = {schema.did_key(f"did:pset:dev:other{n}"): b"value" for n in range(200)}
+    receipt = Receipt(compute_transaction_id(BODY), 1, 0, int(ReceiptCode.APPLIED))
+    chain.add_block(
+        {schema.did_key(DID): encode(RECORD)} | others,
+        transactions=[TRANSACTION],
+        receipts=[receipt],
+    )
+    return chain
+
+
+@pytest.fixture(scope="module")
+def state_file(chain: CertifiedChain) -> bytes:
+    return encode_proof_file(chain.prove([schema.did_key(DID), schema.did_key("nobody")]))
+
+
+def refuse(data: bytes, chain: CertifiedChain) -> str:
+    with pytest.raises(ProofError) as caught:
+        check_proof(data, chain.trust)
+    return caught.value.code
+
+
+def test_a_proof_file_shows_values_and_absence(chain: CertifiedChain, state_file: bytes) -> None:
+    held = check_proof(state_file, chain.trust)
+    assert held.state is not None
+    assert held.transaction is None
+    assert held.state.values == {
+        schema.did_key(DID): encode(RECORD),
+        schema.did_key("nobody"): None,
+    }
+    assert (held.height, held.time_ms) == (1, chain.tip.header.time)
+    assert state_file.startswith(b"psetledger-proof/1\n")
+
+
+def test_a_proof_file_shows_a_transaction(chain: CertifiedChain) -> None:
+    data = encode_transaction_proof_file(chain.prove_transaction(0))
+    held = check_proof(data, chain.trust)
+    assert held.state is None
+    assert held.transaction is not None
+    assert held.transaction.receipt.code == ReceiptCode.APPLIED
+    assert (held.height, held.time_ms) == (1, chain.tip.header.time)
+
+
+def test_the_proof_of_one_record_is_small(chain: CertifiedChain) -> None:
+    data = encode_proof_file(chain.prove([schema.did_key(DID)]))
+    assert len(data) - len(encode(RECORD)) < 4096
+
+
+def test_no_bit_flip_is_accepted(chain: CertifiedChain) -> None:
+    data = encode_proof_file(chain.prove([schema.did_key(DID)]))
+    check_proof(data, chain.trust)
+    for bent in flips(data):
+        assert refuse(bent, chain) == verification.MALFORMED
+
+
+def test_no_bit_flip_is_accepted_by_one_who_mends_the_digest(chain: CertifiedChain) -> None:
+    """The digest shows damage only: the certificate and the paths must hold by themselves.
+
+    Each try verifies a certificate, so one bit of each byte or two is tried.
+    """
+    data = encode_proof_file(chain.prove([schema.did_key(DID)]))
+    content = data[len(STATE_MAGIC) : -DIGEST_SIZE]
+    for bent in islice(flips(content), 0, None, 11):
+        body = STATE_MAGIC + bent
+        refuse(body + sha256(body).digest(), chain)
+
+
+def test_no_cut_or_extended_file_is_accepted(chain: CertifiedChain, state_file: bytes) -> None:
+    for cut in range(0, len(state_file), 7):
+        assert refuse(state_file[:cut], chain) == verification.MALFORMED
+    assert refuse(state_file + b"\x00", chain) == verification.MALFORMED
+    assert refuse(b"\n" + state_file, chain) == verification.MALFORMED
+    assert refuse(bytes(5 * 1024 * 1024), chain) == verification.MALFORMED
+
+
+def test_one_kind_of_proof_is_not_taken_for_the_other(
+    chain: CertifiedChain, state_file: bytes
+) -> None:
+    body = TRANSACTION_MAGIC + state_file[len(STATE_MAGIC) : -DIGEST_SIZE]
+    assert refuse(body + sha256(body).digest(), chain) == verification.MALFORMED
+
+
+def test_a_proof_of_nothing_is_refused(chain: CertifiedChain) -> None:
+    assert refuse(encode_proof_file(chain.prove([])), chain) == verification.MALFORMED
+    twice = chain.prove([schema.did_key(DID)] * 2)
+    assert refuse(encode_proof_file(twice), chain) == verification.MALFORMED
+
+
+def test_files_that_fail_are_their_own_evidence(
+    chain: CertifiedChain, state_file: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "proof"
+    path.write_bytes(state_file)
+    assert check_proof_file(path, chain.trust).height == 1
+    other = CertifiedChain(chain_id="dev:fedcba9876543210")
+    stranger = replace(chain.trust, chain_id=other.chain_id)
+    foreign = CertifiedChain(names=("m1",))
+    foreign.add_block({schema.did_key(DID): b"lie"})
+    lie = encode_proof_file(foreign.prove([schema.did_key(DID)]))
+    for data, trust, code in [
+        (state_file[:-1], chain.trust, "PROOF_DAMAGED"),
+        (state_file, stranger, "OTHER_NETWORK"),
+        (lie, chain.trust, "PROOF_FAILS"),
+    ]:
+        path.write_bytes(data)
+        with pytest.raises(TrustError) as caught:
+            check_proof_file(path, trust)
+        assert (caught.value.code, caught.value.evidence) == (code, path)
+        assert caught.value.remedy
+    assert path.read_bytes() == lie
+    with pytest.raises(CallerError) as unreadable:
+        check_proof_file(tmp_path / "nothing", chain.trust)
+    assert unreadable.value.code == "FILE_UNREADABLE"
+
+
+def test_what_is_read_is_what_was_written(chain: CertifiedChain) -> None:
+    proven, proof = chain.prove([schema.did_key(DID)]), chain.prove_transaction(0)
+    assert read_proof_file(encode_proof_file(proven)) == proven
+    assert read_proof_file(encode_transaction_proof_file(proof)) == proof
