@@ -292,6 +292,7 @@ def test_a_known_head_is_not_verified_again_but_only_itself(
     with pytest.raises(ProofError):
         verify_proven_state(first, QUESTION, other, known=known)
     assert len(calls) == 1
+    monkeypatch.undo()
     with pytest.raises(ProofError):
         verification.reuse_head(chain.versions[1].head, other, known)
 
