@@ -255,9 +255,7 @@ def _verify_p256(public_key: bytes, message: bytes, signature: bytes) -> bool:
     if not is_low_s(signature):
         return False
     r = int.from_bytes(signature[:32], "big")
-    s = int.from_bytes(signature[32:], "big")
-    if not (0 < r < P256_ORDER and s > 0):
-        return False
+    s = int.from_bytes(signature[32:], "big")  # OpenSSL refuses r or s of 0, or above the order
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec

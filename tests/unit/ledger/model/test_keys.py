@@ -81,6 +81,14 @@ def test_a_good_ed25519_key_is_accepted() -> None:
     assert not verify_signature(KeyType.ED25519, ED25519_KEY, b"", b"")
 
 
+def test_bytes_cannot_move_between_signature_and_message() -> None:
+    # The library takes signature and message as one string: their border must be ours.
+    whole = crypto_sign(MESSAGE, ED25519_SECRET)
+    for border in range(len(whole) + 1):
+        found = verify_signature(KeyType.ED25519, ED25519_KEY, whole[border:], whole[:border])
+        assert found is (border == 64)
+
+
 def test_the_points_of_small_order_are_what_the_literature_lists() -> None:
     assert len(set(SMALL_ORDER)) == 8
     assert b"\x01" + bytes(31) in SMALL_ORDER  # the identity
@@ -181,6 +189,8 @@ def test_p256_signatures_count_with_low_s_only() -> None:
     assert not verify_signature(KeyType.P256, P256_KEY, MESSAGE, high)
     assert not verify_signature(KeyType.P256, P256_KEY, MESSAGE + b".", low)
     assert not verify_signature(KeyType.P256, P256_KEY, MESSAGE, low[:63])
+    for longer in (low + b"\x00", low[:32] + b"\x00" + low[32:], b"\x00" + low):
+        assert not verify_signature(KeyType.P256, P256_KEY, MESSAGE, longer)
 
 
 def test_half_the_order_is_the_highest_low_s() -> None:
