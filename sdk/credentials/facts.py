@@ -17,6 +17,7 @@ from typing import Final, cast
 
 import orjson
 
+from ledger.model.identifiers import is_qualification
 from sdk.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from sdk.credentials.data_integrity import read_proofs
 from sdk.credentials.instants import (
@@ -50,11 +51,7 @@ from sdk.credentials.template import (
     TEMPLATE_TYPE,
     CredentialTemplate,
 )
-from sdk.credentials.values import (
-    QUALIFICATION_PREFIX,
-    evaluate,
-    is_qualification,
-)
+from sdk.credentials.values import QUALIFICATION_PREFIX, evaluate
 from sdk.credentials.vcdm import validate_credential
 
 _TYPES: Final = (
@@ -240,11 +237,11 @@ def _read_template_url(document: Mapping[str, JsonValue]) -> str:
 
 def _read_qualification(subject: JsonObject) -> str:
     value = subject.get(QUALIFICATION)
-    if not is_qualification(value):
+    if not isinstance(value, str) or not is_qualification(value):
         raise malformed(
             f"credentialSubject.{QUALIFICATION}", f"must be {QUALIFICATION_PREFIX} and a number"
         )
-    return str(value)
+    return value
 
 
 def _read_day(subject: JsonObject, name: str) -> date:

@@ -17,20 +17,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from typing import TypeAlias, cast
 
 import orjson
 import rfc8785
 
+from ledger.model.canonical_json import FORBIDDEN_CHARACTER, INTEGER_MAX
 from sdk.credentials.problems import malformed
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
-
-INTEGER_MAX = 2**53 - 1
-"""Largest magnitude of an integer that every JSON reader keeps exactly (RFC 7493 section 2.2)."""
 
 DEPTH_MAX = 16
 """Nested arrays and objects of a document that is read, unless the caller allows another number."""
@@ -40,15 +37,6 @@ CANONICAL_DEPTH_MAX = 64
 
 _NUMBER_SIZE_MAX = 64
 """Characters of one number. A double needs 24; longer ones only cost time."""
-
-# RFC 7493 section 2.1: surrogates and noncharacters (U+FDD0-U+FDEF and the last two of each plane).
-_FORBIDDEN_CHARACTER = re.compile(
-    "[\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(
-        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
-    )
-    + "]"
-)
 
 
 def canonicalize(value: object) -> bytes:
@@ -129,7 +117,7 @@ def parse_json(
             raise malformed("", f"larger than {size_max} bytes")
     except UnicodeError:
         raise malformed("", "not UTF-8") from None
-    if not text.isascii() and _FORBIDDEN_CHARACTER.search(text):
+    if not text.isascii() and FORBIDDEN_CHARACTER.search(text):
         raise malformed("", "holds a noncharacter")
     try:
         value = cast(
@@ -222,7 +210,7 @@ def _is_deeper(value: object, depth_left: int) -> bool:
 
 def _check_characters(value: JsonValue) -> None:
     if isinstance(value, str):
-        if _FORBIDDEN_CHARACTER.search(value):
+        if FORBIDDEN_CHARACTER.search(value):
             raise malformed("", "holds a lone surrogate or a noncharacter")
     elif isinstance(value, dict):
         for name, item in value.items():

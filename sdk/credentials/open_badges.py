@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 
+from ledger.model.identifiers import is_occupation
 from ledger.model.limits import DID_SIZE_MAX
 from sdk.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_V3, is_url
 from sdk.credentials.instants import civil_date_of, format_date_time_stamp
@@ -69,7 +70,6 @@ _TARGET_OCCUPATION: Final = "ext:Occupation"
 
 _CREDENTIAL_ID = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z")
-_OCCUPATION = re.compile(r"za:ofo:([0-9]{4}):([0-9]{6})\Z")
 
 
 def is_credential_id(value: object) -> bool:
@@ -287,7 +287,7 @@ def _occupations(record: Mapping[str, JsonValue]) -> list[str]:
     listed = record.get("ofo", [])
     found: list[str] = []
     for item in listed if isinstance(listed, list) else [listed]:
-        if not isinstance(item, str) or not _OCCUPATION.match(item):
+        if not isinstance(item, str) or not is_occupation(item):
             raise malformed("qualification_record.ofo", "must be za:ofo:YYYY:NNNNNN")
         found.append(item)
     return found

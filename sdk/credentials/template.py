@@ -35,7 +35,7 @@ LABEL_LENGTH_MAX: Final = 120
 NARRATIVE_LENGTH_MAX: Final = 1_000
 
 KINDS: Final = frozenset({"text", "date", "integer", "choice", "qualification", "list"})
-PATTERNS: Final = frozenset({"person-name", "line", "code", "za-id-number"})
+PATTERNS: Final = frozenset({"person-name", "line", "code", "site-code", "za-id-number"})
 """What a text may look like; `sdk.credentials.values` holds the rules."""
 AGE_AT_LEAST: Final = "age-at-least"
 

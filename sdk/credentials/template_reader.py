@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final
 
+from ledger.model.canonical_json import INTEGER_MAX
 from ledger.model.limits import CONTENT_SIZE_MAX
 from sdk.credentials.contexts import is_url
-from sdk.credentials.jcs import INTEGER_MAX, JsonValue, parse_object
+from sdk.credentials.jcs import JsonValue, parse_object
 from sdk.credentials.problems import MALFORMED, CredentialError, Problem, join_path
 from sdk.credentials.template import (
     AGE_AT_LEAST,
@@ -253,8 +254,8 @@ class _TemplateReader:
                 self.add("fields", f"the field {name} is missing")
         elif known.kind != kind or not known.claim or not (known.required or not required):
             self.add("fields", f"the field {name} must be a claim of kind {kind}")
-        elif name == SITE and known.pattern != "code":
-            self.add("fields", "the field site must have the pattern code")
+        elif name == SITE and known.pattern != "site-code":
+            self.add("fields", "the field site must have the pattern site-code")
 
     def _check_date_reference(
         self, template: CredentialTemplate, path: str, name: str, *, required: bool = False

@@ -16,8 +16,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final, cast
 
+from ledger.model.canonical_json import INTEGER_MAX
+from ledger.model.identifiers import is_qualification, is_site_code
+from ledger.model.personal_data import is_sa_id_number
 from sdk.credentials.instants import age_on, parse_date
-from sdk.credentials.jcs import INTEGER_MAX, JsonObject, JsonValue
+from sdk.credentials.jcs import JsonObject, JsonValue
 from sdk.credentials.problems import Problem, join_path
 from sdk.credentials.template import LIST_COUNT_MAX, CredentialTemplate, Field
 
@@ -83,18 +86,11 @@ VALUE_CODES: Final[Mapping[str, tuple[str, str]]] = {
 
 QUALIFICATION_PREFIX: Final = "za:saqa:q:"
 
-_QUALIFICATION = re.compile(r"za:saqa:q:[1-9][0-9]{0,6}\Z")
-_QUALIFICATION_NUMBER = re.compile(r"[1-9][0-9]{0,6}\Z")
+_QUALIFICATION_NUMBER = re.compile(r"[1-9][0-9]{0,8}\Z")
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?\Z")
-_ID_NUMBER = re.compile(r"[0-9]{13}\Z")
 _NAME_MARKS = frozenset(" '\u2019-.")
 
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def is_qualification(value: object) -> bool:
-    """Whether `value` is `za:saqa:q:` and a SAQA number."""
-    return isinstance(value, str) and _QUALIFICATION.match(value) is not None
 
 
 def normalise_values(
@@ -126,7 +122,7 @@ def _normalise(field: Field, value: object) -> object:
     if type(value) is int and abs(value) <= INTEGER_MAX:
         if field.kind == "qualification":
             return f"{QUALIFICATION_PREFIX}{value}"
-        if field.kind == "text" and field.pattern == "code":
+        if field.kind == "text" and field.pattern in {"code", "site-code"}:
             return str(value)
     return value
 
@@ -296,7 +292,7 @@ class _ValueChecker:
         if (
             birth is not None
             and isinstance(number, str)
-            and _is_id_number(number)
+            and is_sa_id_number(number)
             and number[:6] != f"{birth.year % 100:02d}{birth.month:02d}{birth.day:02d}"
         ):
             self.add(field.birth_date, BIRTHDATE_ID_MISMATCH, f"must agree with {field.name}")
@@ -306,6 +302,7 @@ _PATTERN_TEXTS: Final = {
     "person-name": "must be letters, with blanks, apostrophes, hyphens and full stops between them",
     "line": "must be one line of printable text without blanks at either end",
     "code": "must be letters and digits, with . _ / - between them",
+    "site-code": "must be the code of a site: letters and digits, with hyphens",
 }
 
 
@@ -324,8 +321,10 @@ def _matches(pattern: str, text: str) -> bool:
             return _is_person_name(text)
         case "code":
             return _CODE.match(text) is not None
+        case "site-code":
+            return is_site_code(text)
         case "za-id-number":
-            return _is_id_number(text)
+            return is_sa_id_number(text)
         case _:
             return True
 
@@ -343,17 +342,6 @@ def _is_person_name(text: str) -> bool:
         or unicodedata.category(character) in {"Mn", "Mc"}
         for character in text
     )
-
-
-def _is_id_number(text: str) -> bool:
-    """13 digits: date of birth, sequence, status, and a check digit by Luhn's rule."""
-    if not _ID_NUMBER.match(text):
-        return False
-    total = 0
-    for position, character in enumerate(reversed(text)):
-        digit = int(character) * (1 + position % 2)
-        total += digit - 9 if digit > 9 else digit
-    return total % 10 == 0
 
 
 def example_values(template: CredentialTemplate, today: date) -> JsonObject:
