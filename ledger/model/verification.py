@@ -37,6 +37,7 @@ from ledger.model.certificate import (
     verify_certificate,
 )
 from ledger.model.codec import decode, encode
+from ledger.model.genesis import Genesis, genesis_header
 from ledger.model.hashes import compute_block_hash, compute_transaction_id, compute_validators_hash
 from ledger.model.limits import (
     CERTIFICATE_SIZE_MAX,
@@ -122,6 +123,22 @@ class TrustRoot:
         validators_sorted(self.validator_set)
         value = compute_validators_hash(encode(self.validator_set))
         object.__setattr__(self, "validators_hash", value)
+
+
+def make_trust_root(genesis: Genesis) -> TrustRoot:
+    """What follows from a genesis document whose fingerprint was compared.
+
+    Args:
+        genesis: as `decode_genesis` returned it.
+    """
+    return TrustRoot(
+        chain_id=genesis.chain_id,
+        genesis_hash=genesis.genesis_hash,
+        fault_model=FaultModel(genesis.fault_model),
+        validator_set=genesis.validator_set,
+        genesis_header=encode(genesis_header(genesis)),
+        genesis_time=genesis.created,
+    )
 
 
 @dataclass(frozen=True, slots=True)
