@@ -340,7 +340,7 @@ def decode_root_grants(
         )
         if list(granted) != sorted(granted) or any(power not in powers for power in granted):
             raise FieldError(place(at, "powers"), "powers of the charter, sorted, are expected")
-        valid_from = read_integer(member["valid_from"], place(at, "valid_from"), 0, DAY_MAX)
+        valid_from = read_integer(member["valid_from"], place(at, "valid_from"), 1, DAY_MAX)
         valid_until = read_integer(member["valid_until"], place(at, "valid_until"), 0, DAY_MAX)
         if valid_until != OPEN_END and valid_until < valid_from:
             raise FieldError(place(at, "valid_until"), "the term ends before it begins")

@@ -136,4 +136,4 @@ def place(where: str, member: str | int) -> str:
     """The place of a member or element within `where`."""
     if isinstance(member, int):
         return f"{where}[{member}]"
-    return f"{where}.{member}" if where else member
+    return f"{where}.{member}" if where and member else where or member

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scopes of accreditations: what lies within what, and what overlaps.
+
+A scope restricts dimensions; an empty list restricts nothing in its dimension. Scope only narrows
+downstream: what is granted lies within what the grantor holds. Site codes are names within one
+organisation, so they are compared with a question about that organisation, never between grantor
+and grantee.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.model.charter_document import TRADES_SUB_FRAMEWORK
+from ledger.model.operations import Scope
+from ledger.model.qualification import QualificationFacts, QualificationLookup
+
+
+def is_scope_covered(
+    inner: Scope, outer: Scope, lookup: QualificationLookup, *, skip_unknown: bool = False
+) -> bool:
+    """Whether a grant of `inner` lies within a grantor's `outer`.
+
+    A restriction to sub-frameworks is met by naming some of them, or qualifications registered in
+    them, or, for the sub-framework of trades, trades alone. A restriction to qualifications is met
+    by naming some of them, or trades that belong to some of them.
+
+    Args:
+        inner: what would be granted.
+        outer: what the grantor holds.
+        lookup: facts about qualifications.
+        skip_unknown: leave qualifications that are not registered to another check.
+    """
+    return (
+        _is_within_sub_frameworks(inner, outer, lookup, skip_unknown=skip_unknown)
+        and _is_within_qualifications(inner, outer, lookup)
+        and _is_narrowed(inner.designations, outer.designations)
+        and _is_narrowed(inner.trades, outer.trades)
+    )
+
+
+def _is_narrowed(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    return not outer or (bool(inner) and all(item in outer for item in inner))
+
+
+def _is_within_sub_frameworks(
+    inner: Scope, outer: Scope, lookup: QualificationLookup, *, skip_unknown: bool
+) -> bool:
+    if not outer.sub_frameworks:
+        return True
+    if any(name not in outer.sub_frameworks for name in inner.sub_frameworks):
+        return False
+    for name in inner.qualifications:
+        facts = lookup(name)
+        if facts is None:
+            if not skip_unknown:
+                return False
+        elif facts.sub_framework not in outer.sub_frameworks:
+            return False
+    if inner.sub_frameworks or inner.qualifications:
+        return True
+    return bool(inner.trades) and TRADES_SUB_FRAMEWORK in outer.sub_frameworks
+
+
+def _is_within_qualifications(inner: Scope, outer: Scope, lookup: QualificationLookup) -> bool:
+    if not outer.qualifications:
+        return True
+    if inner.qualifications:
+        return all(name in outer.qualifications for name in inner.qualifications)
+    trades: set[str] = set()
+    for name in outer.qualifications:
+        facts = lookup(name)
+        if facts is not None:
+            trades.update(facts.trades)
+    return bool(inner.trades) and all(trade in trades for trade in inner.trades)
+
+
+def is_in_sub_framework(
+    scope: Scope, sub_framework: str, lookup: QualificationLookup, *, skip_unknown: bool = False
+) -> bool:
+    """Whether everything that a scope names lies within one sub-framework."""
+    return _is_within_sub_frameworks(
+        scope, Scope(sub_frameworks=(sub_framework,)), lookup, skip_unknown=skip_unknown
+    )
+
+
+def is_question_in_scope(
+    scope: Scope,
+    *,
+    qualification: QualificationFacts | None = None,
+    site: str | None = None,
+    designation: str | None = None,
+    trade: str | None = None,
+) -> bool:
+    """Whether a scope includes what is asked about; None: not asked, so not compared.
+
+    Args:
+        scope: of a grant.
+        qualification: facts about the qualification in question.
+        site: code of a site of the grantee.
+        designation: of a professional body.
+        trade: an occupation; a scope of qualifications alone includes no trade by itself.
+    """
+    if qualification is not None and not _is_qualification_in_scope(scope, qualification):
+        return False
+    if site is not None and scope.sites and site not in scope.sites:
+        return False
+    if designation is not None and scope.designations and designation not in scope.designations:
+        return False
+    return trade is None or not scope.trades or trade in scope.trades
+
+
+def _is_qualification_in_scope(scope: Scope, qualification: QualificationFacts) -> bool:
+    if scope.sub_frameworks and qualification.sub_framework not in scope.sub_frameworks:
+        return False
+    if scope.qualifications:
+        return qualification.name in scope.qualifications
+    if scope.trades:
+        return any(trade in scope.trades for trade in qualification.trades)
+    # Designations are no qualifications: who may award them may not thereby train or certify.
+    return not scope.designations
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """What a scope reaches within one sub-framework."""
+
+    whole: bool
+    qualifications: frozenset[str]
+    trades: frozenset[str]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.whole or self.qualifications or self.trades)
+
+
+def _compute_extent(scope: Scope, sub_framework: str, lookup: QualificationLookup) -> _Extent:
+    nothing: frozenset[str] = frozenset()
+    if scope.sub_frameworks and sub_framework not in scope.sub_frameworks:
+        return _Extent(whole=False, qualifications=nothing, trades=nothing)
+    if not scope.qualifications and not scope.trades:
+        return _Extent(whole=not scope.designations, qualifications=nothing, trades=nothing)
+    names: list[str] = []
+    for name in scope.qualifications:
+        facts = lookup(name)
+        # One that is not registered counts everywhere: equal names overlap all the same.
+        if facts is None or facts.sub_framework == sub_framework:
+            names.append(name)
+    trades = scope.trades if sub_framework == TRADES_SUB_FRAMEWORK else ()
+    return _Extent(whole=False, qualifications=frozenset(names), trades=frozenset(trades))
+
+
+def is_scope_overlapping(
+    first: Scope, second: Scope, sub_framework: str, lookup: QualificationLookup
+) -> bool:
+    """Whether two scopes share something within a sub-framework. Sites do not keep them apart."""
+    one = _compute_extent(first, sub_framework, lookup)
+    other = _compute_extent(second, sub_framework, lookup)
+    if one.is_empty or other.is_empty:
+        return False
+    if one.whole or other.whole:
+        return True
+    if one.qualifications & other.qualifications or one.trades & other.trades:
+        return True
+    return _is_trade_of(one.trades, other.qualifications, lookup) or _is_trade_of(
+        other.trades, one.qualifications, lookup
+    )
+
+
+def _is_trade_of(
+    trades: frozenset[str], qualifications: frozenset[str], lookup: QualificationLookup
+) -> bool:
+    if not trades:
+        return False
+    for name in sorted(qualifications):
+        facts = lookup(name)
+        if facts is not None and any(trade in trades for trade in facts.trades):
+            return True
+    return False
