@@ -64,6 +64,21 @@ def compute_inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes,
     return tuple(proof)
 
 
+def compute_inclusion_proofs(leaves: Sequence[bytes]) -> list[tuple[bytes, ...]]:
+    """The audit paths of all entries, in their order, from one tree."""
+    levels = _compute_levels(leaves) if leaves else []
+    proofs: list[tuple[bytes, ...]] = []
+    for position in range(len(leaves)):
+        index = position
+        proof: list[bytes] = []
+        for level in levels:
+            if index ^ 1 < len(level):
+                proof.append(level[index ^ 1])
+            index >>= 1
+        proofs.append(tuple(proof))
+    return proofs
+
+
 def verify_inclusion(
     root: bytes, size: int, index: int, leaf_hash: bytes, proof: Sequence[bytes]
 ) -> None:

@@ -12,6 +12,7 @@ from ledger.model.merkle_log import (
     MerkleProofError,
     compute_consistency_proof,
     compute_inclusion_proof,
+    compute_inclusion_proofs,
     compute_root,
     leaf_hash,
     node_hash,
@@ -174,3 +175,10 @@ def test_appending_refuses_what_is_no_hash() -> None:
             compact = compact.append(leaf_hash(entry))
         with pytest.raises(ValueError, match="32 bytes"):
             compact.append(b"entry")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 6, 7, 8, 21])
+def test_all_proofs_of_a_log_equal_those_made_one_by_one(size: int) -> None:
+    leaves = [b"entry %d" % n for n in range(size)]
+    expected = [compute_inclusion_proof(leaves, n) for n in range(size)]
+    assert compute_inclusion_proofs(leaves) == expected
