@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The global flags, and what a command gets from them: output, network, keys, a connected client.
+
+A global flag may stand before or after the sub-command; the last one wins. A flag wins over the
+environment, the environment over the profile. This is the edge at which the environment is read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.errors import CommandError
+from cli.output import Output
+from cli.parameters import DURATION, ORGANISATION
+from sdk.errors import CallerError
+
+if TYPE_CHECKING:
+    from cli.output import ProvenAnswer
+    from sdk.client import LedgerClient
+    from sdk.home import Home
+    from sdk.networks import Network
+    from sdk.signers import KeyStore, Signer
+
+AS_VARIABLE: Final = "PSET_AS"
+PASSPHRASE_FILE_VARIABLE: Final = "PSET_PASSPHRASE_FILE"
+NO_COLOR_VARIABLE: Final = "NO_COLOR"
+PASSPHRASE_FILE_SIZE_MAX: Final = 4096
+TIMEOUT_DEFAULT: Final = timedelta(seconds=30)
+
+OUTPUT_FORMS: Final = ("table", "json")
+
+
+@dataclass(slots=True)
+class Settings:
+    """The global flags as given; None or False: not given."""
+
+    home: Path | None = None
+    network: str | None = None
+    acting: str | None = None
+    output: str | None = None
+    quiet: bool = False
+    verbose: int = 0
+    no_color: bool = False
+    timeout: timedelta | None = None
+    yes: bool = False
+
+
+class CliContext:
+    """What a command gets from the global flags. Nothing is opened before it is asked for."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+
+    # ---- output
+
+    @property
+    def json_wanted(self) -> bool:
+        return self.settings.output == "json"
+
+    @property
+    def output(self) -> Output:
+        """Where results, progress and errors go."""
+        return Output(
+            json_wanted=self.json_wanted,
+            quiet=self.settings.quiet,
+            color=not (self.settings.no_color or os.environ.get(NO_COLOR_VARIABLE)),
+        )
+
+    def confirm(self, question: str) -> None:
+        """Ask before something that cannot be undone; ``--yes`` answers, and so does nobody.
+
+        Raises:
+            CommandError: NOT_CONFIRMED.
+        """
+        if self.settings.yes:
+            return
+        if sys.stdin.isatty() and click.confirm(question, err=True):
+            return
+        raise CommandError(
+            f"not confirmed: {question}", code="NOT_CONFIRMED", remedy="Add --yes to agree."
+        )
+
+    # ---- network and client
+
+    @property
+    def home(self) -> Home:
+        """``--home``, else PSET_HOME, else ~/.pset."""
+        from sdk.home import Home
+
+        return Home.find(self.settings.home)
+
+    @property
+    def timeout(self) -> timedelta:
+        return self.settings.timeout or TIMEOUT_DEFAULT
+
+    def network(self) -> Network:
+        """The pinned network that is meant.
+
+        Raises:
+            PsetError: as `sdk.networks.resolve_network`.
+        """
+        from sdk.networks import resolve_network
+
+        return resolve_network(self.settings.network, self.home)
+
+    @contextmanager
+    def client(self, *, acting: bool = False) -> Generator[LedgerClient]:
+        """A connected client, closed at the end.
+
+        Args:
+            acting: whether it submits: then with the ledger key of the organisation of ``--as``.
+
+        Raises:
+            CommandError: NO_ORGANISATION.
+            PsetError: as `LedgerClient.connect`.
+        """
+        from sdk.client import LedgerClient
+
+        org = self.acting() if acting else None
+        with LedgerClient.connect(
+            self.settings.network,
+            org=org,
+            signer=self.signer("ledger") if acting else None,
+            timeout=self.timeout,
+            home=self.settings.home,
+        ) as client:
+            yield client
+
+    # ---- acting organisation and its keys
+
+    def acting(self) -> str:
+        """The organisation that acts: ``--as``, else PSET_AS, else the profile.
+
+        Raises:
+            CommandError: NO_ORGANISATION.
+        """
+        org = self.acting_or_none()
+        if org is None:
+            raise CommandError(
+                "this command acts for an organisation, and none is named",
+                code="NO_ORGANISATION",
+                remedy=f"Add --as ORG or set {AS_VARIABLE}.",
+            )
+        return org
+
+    def acting_or_none(self) -> str | None:
+        """As `acting`, None when no organisation is named."""
+        return (
+            self.settings.acting
+            or os.environ.get(AS_VARIABLE)
+            or self.home.read_profile().organisation
+        )
+
+    def key_store(self, org: str | None = None) -> KeyStore:
+        """The keys of an organisation, by default of the one that acts.
+
+        A development network keeps them in DIR/keys/ORG, a configured one in HOME/keys/ORG.
+        """
+        from sdk.signers import KeyStore
+
+        network = self.network()
+        name = (org or self.acting()).replace(":", "_").replace("/", "_")
+        root = network.key_directory if network.is_development else self.home.keys
+        return KeyStore(root / name)
+
+    def signer(self, role: str, org: str | None = None) -> Signer:
+        """The organisation's key of a role; of several the last by name.
+
+        Raises:
+            CommandError: KEY_ROLE_NOT_HELD.
+            PsetError: as `KeyStore.load`.
+        """
+        store = self.key_store(org)
+        names = [key.name for key in store.list() if key.role.label == role]
+        if not names:
+            raise CommandError(
+                f"there is no {role} key in {store.directory}",
+                code="KEY_ROLE_NOT_HELD",
+                remedy=f"Make one with `pset key generate NAME --role {role}`, or name another"
+                " organisation with --as.",
+            )
+        return store.load(names[-1], self.passphrase())
+
+    def passphrase(self, prompt: str = "Passphrase", *, confirm: bool = False) -> Callable[[], str]:
+        """Where a passphrase comes from when one is needed: PSET_PASSPHRASE_FILE or the terminal."""
+
+        def ask() -> str:
+            named = os.environ.get(PASSPHRASE_FILE_VARIABLE)
+            if named:
+                return _read_passphrase(Path(named))
+            if not sys.stdin.isatty():
+                raise CommandError(
+                    "a passphrase is needed and nobody can be asked",
+                    code="PASSPHRASE_NEEDED",
+                    remedy=f"Put it into a file and name that in {PASSPHRASE_FILE_VARIABLE}.",
+                )
+            answer: str = click.prompt(
+                prompt, hide_input=True, confirmation_prompt=confirm, err=True
+            )
+            return answer
+
+        return ask
+
+    # ---- proofs
+
+    def save_proof(self, path: Path | None, proven: ProvenAnswer) -> None:
+        """Write the proof of a read for ``--proof FILE``; nothing when that was not given.
+
+        Raises:
+            CommandError: PROOF_TOO_LARGE: the answer rests on more than one proof file holds.
+        """
+        if path is None:
+            return
+        from sdk.home import write_file
+
+        data: bytes = getattr(proven, "proof", b"")
+        if not data:
+            raise CommandError(
+                "the proof of this answer is larger than a proof file may be",
+                code="PROOF_TOO_LARGE",
+                remedy="Ask for less: one organisation, one grant, one list.",
+            )
+        write_file(path, data)
+        self.output.progress(f"proof saved: {path} ({len(data):,} bytes)")
+
+
+def _read_passphrase(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(PASSPHRASE_FILE_SIZE_MAX + 1)
+        if len(data) > PASSPHRASE_FILE_SIZE_MAX:
+            raise ValueError("too long")
+        text = data.decode()
+    except (OSError, ValueError):
+        raise CallerError(
+            f"{path}: the passphrase cannot be read",
+            code="PASSPHRASE_FILE_UNREADABLE",
+            remedy=f"Name a text file of one line in {PASSPHRASE_FILE_VARIABLE}.",
+        ) from None
+    return text.rstrip("\r\n")
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep a global flag that was given, wherever it stood."""
+    if value is None or value is False or value == 0:
+        return
+    settings = ctx.ensure_object(CliContext).settings
+    assert param.name is not None
+    if param.name == "verbose":
+        value += settings.verbose
+    setattr(settings, param.name, value)
+
+
+def global_options(*, hidden: bool) -> list[click.Option]:
+    """The global flags as options of one command; shown in the help of `pset` itself only."""
+
+    def option(*declarations: str, help: str, **extra: Any) -> click.Option:  # noqa: A002
+        return click.Option(
+            declarations,
+            help=help,
+            hidden=hidden,
+            expose_value=False,
+            callback=_remember,
+            is_eager=True,
+            **extra,
+        )
+
+    directory = click.Path(file_okay=False, path_type=Path)
+    return [
+        option(
+            "--home",
+            type=directory,
+            metavar="DIR",
+            help="Configured networks, keys, profile. [PSET_HOME, else ~/.pset]",
+        ),
+        option(
+            "--network",
+            metavar="NAME|DIR",
+            help="A configured name, or a directory (with a / in it). [PSET_NETWORK]",
+        ),
+        option(
+            "--as",
+            "acting",
+            type=ORGANISATION,
+            metavar="ORG",
+            help="Act for this organisation, with its keys. [PSET_AS]",
+        ),
+        option(
+            "-o",
+            "--output",
+            type=click.Choice(OUTPUT_FORMS),
+            help="table for people, json for programs.",
+        ),
+        option("-q", "--quiet", is_flag=True, help="No progress, no hints."),
+        option("-v", "--verbose", count=True, help="Say more; -vv also where an error arose."),
+        option("--no-color", is_flag=True, help="No colour. [NO_COLOR]"),
+        option(
+            "--timeout", type=DURATION, metavar="DUR", help="Give up after: 30s 10m. Default 30s."
+        ),
+        option("--yes", is_flag=True, help="Agree to what would be asked."),
+    ]
+
+
+pass_context = click.make_pass_decorator(CliContext, ensure=True)
+"""Gives a command the CliContext as its first argument."""

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that submit: their shared options, and how the ledger's answer is shown.
+
+Every one of them takes ``--wait``, ``--idempotency-key``, ``--dry-run`` and ``--no-client-checks``
+and prints transaction id, height and receipt name. A refusal is printed too: the receipt as the
+result (with JSON), code and remedy as the error, exit code 3.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from cli.errors import CommandError, ExitCode
+from cli.parameters import HexType
+from cli.wording import shorten, show_instant
+from sdk.errors import RefusedError
+
+if TYPE_CHECKING:
+    from cli.context import CliContext
+    from ledger.model.transaction import Operation
+    from sdk.client import LedgerClient
+    from sdk.results import Receipt
+
+IDEMPOTENCY_KEY_SIZE: Final = 16
+WAIT_FORMS: Final = ("accepted", "certified")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How to submit."""
+
+    wait: str
+    idempotency_key: bytes | None
+    dry_run: bool
+    client_checks: bool
+
+
+def write_options(function: F) -> F:
+    """Give a command the options of everything that submits, as one argument ``write``."""
+
+    @functools.wraps(function)
+    def with_options(
+        *args: Any,
+        wait: str,
+        idempotency_key: bytes | None,
+        dry_run: bool,
+        no_client_checks: bool,
+        **kwargs: Any,
+    ) -> Any:
+        write = WriteOptions(wait, idempotency_key, dry_run, not no_client_checks)
+        return function(*args, write=write, **kwargs)
+
+    decorators = (
+        click.option(
+            "--wait",
+            type=click.Choice(WAIT_FORMS),
+            default="certified",
+            show_default=True,
+            help="Return when queued, or when final.",
+        ),
+        click.option(
+            "--idempotency-key",
+            type=HexType(IDEMPOTENCY_KEY_SIZE),
+            metavar="HEX",
+            help="16 bytes: the same key again gives the first receipt again.",
+        ),
+        click.option(
+            "--dry-run", is_flag=True, help="Print the ledger's decision; send nothing."
+        ),
+        click.option(
+            "--no-client-checks",
+            is_flag=True,
+            help="Development: leave every refusal to the node.",
+        ),
+    )
+    decorated: Any = with_options
+    for decorate in reversed(decorators):
+        decorated = decorate(decorated)
+    result: F = decorated
+    return result
+
+
+def submit(
+    context: CliContext,
+    client: LedgerClient,
+    operation: Operation,
+    write: WriteOptions,
+    *,
+    done: str | Callable[[Receipt], str],
+    data: Mapping[str, Any] | None = None,
+    kind: str = "Receipt",
+) -> ExitCode:
+    """Submit an operation, or ask for the decision, and print the answer.
+
+    Args:
+        context: of the command.
+        client: connected with the acting organisation's signer.
+        operation: what to ask of the ledger.
+        write: as given by `write_options`.
+        done: one line that says what has been done, for people.
+        data: members beside those of the receipt, known before it.
+        kind: of the JSON object.
+
+    Raises:
+        RefusedError: after its receipt was printed as the result.
+        PsetError: as `LedgerClient.submit`.
+    """
+    from sdk.results import Wait
+
+    _check_client_checks(client, write)
+    if write.dry_run:
+        return show_decision(context, client.dry_run(operation), data=data, kind=kind)
+    wait = Wait.ACCEPTED if write.wait == "accepted" else Wait.CERTIFIED
+    try:
+        receipt = client.submit(operation, wait=wait, idempotency_key=write.idempotency_key)
+    except RefusedError as error:
+        show_refused(context, error, data=data, kind=kind)
+        raise
+    show_receipt(context, receipt, done=done, data=data, kind=kind)
+    return ExitCode.DONE
+
+
+def _check_client_checks(client: LedgerClient, write: WriteOptions) -> None:
+    if write.client_checks:
+        return
+    if not client.network.is_development:
+        raise CommandError(
+            "--no-client-checks is for development networks",
+            code="NOT_A_DEVELOPMENT_NETWORK",
+            remedy="Leave it out; the ledger's own checks are the ones that count.",
+        )
+
+
+def receipt_data(receipt: Receipt, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The members of a write's answer: those of the receipt, what the operation made, and `data`."""
+    return {
+        "transaction_id": receipt.transaction_id,
+        "height": receipt.height,
+        "index": receipt.index,
+        "as_of": receipt.as_of,
+        "code": receipt.code,
+        "name": receipt.name,
+        "applied": receipt.applied,
+        "remedy": receipt.remedy,
+        **receipt.result,
+        **(data or {}),
+    }
+
+
+def show_receipt(
+    context: CliContext,
+    receipt: Receipt,
+    *,
+    done: str | Callable[[Receipt], str],
+    data: Mapping[str, Any] | None = None,
+    kind: str = "Receipt",
+    more: Sequence[Any] = (),
+) -> None:
+    """Print the answer to a write that was applied or accepted."""
+    line = done if isinstance(done, str) else done(receipt)
+    if receipt.height >= 0:
+        first = f"{receipt.name:<9} {line}"
+        second = (
+            f"          transaction {receipt.transaction_id}, block {receipt.height:,}, "
+            f"{show_instant(receipt.as_of)}"
+        )
+    else:
+        first = f"{receipt.name:<9} {line} (queued, not final)"
+        second = (
+            f"          transaction {receipt.transaction_id}\n"
+            f"NEXT      pset ledger tx {receipt.transaction_id}"
+        )
+    context.output.result(kind, receipt_data(receipt, data), [first, *more, second])
+
+
+def show_refused(
+    context: CliContext,
+    error: RefusedError,
+    *,
+    data: Mapping[str, Any] | None = None,
+    kind: str = "Receipt",
+) -> None:
+    """Print the receipt of a refusal as the result; people read the error that follows."""
+    if error.receipt is not None:
+        context.output.result(kind, receipt_data(error.receipt, data))
+
+
+def show_decision(
+    context: CliContext,
+    receipt: Receipt,
+    *,
+    data: Mapping[str, Any] | None = None,
+    kind: str = "Receipt",
+) -> ExitCode:
+    """Print what the ledger would answer now; exits as the real command would.
+
+    Raises:
+        RefusedError: with JSON, so that the error object is there too.
+    """
+    members = {**receipt_data(receipt, data), "dry_run": True}
+    if receipt.applied:
+        text = f"{receipt.name:<9} would be applied (code {receipt.code}); nothing was sent"
+        context.output.result(kind, members, text)
+        return ExitCode.DONE
+    context.output.result(
+        kind, members, f"WOULD BE REFUSED  {receipt.name} (code {receipt.code}); nothing was sent"
+    )
+    raise RefusedError(
+        f"the ledger would refuse this: {receipt.name}",
+        code=receipt.name,
+        remedy=receipt.remedy,
+        receipt=receipt,
+    )
+
+
+def transaction_words(transaction_id: str) -> str:
+    """A transaction id, short."""
+    return shorten(transaction_id)
