@@ -144,11 +144,10 @@ class TermTable:
         return None
 
     def _is_mapping(self, mapping: JsonValue, context: dict[str, JsonValue]) -> bool:
-        if not isinstance(mapping, str):
-            return False
-        return (
+        return isinstance(mapping, str) and (
             mapping.startswith("@")
             or is_url(mapping)
+            or mapping in context
             or mapping in self._terms
-            or (mapping in context)
+            or self._is_known(mapping)
         )
