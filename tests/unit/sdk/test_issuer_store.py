@@ -416,17 +416,20 @@ def start(store: Path, body: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 
 
+_DIE_WHILE_STORING = """
+signed = replace(reserve('S1'), document=b'd')
+store._write_record = lambda *a: die()
+store.complete(signed)
+""".strip()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 @pytest.mark.parametrize(
     ("step", "issued"),
     [
         ("module.secrets.randbelow = lambda size: die()\nreserve('S1')", None),
         ("reserve('S1')\ndie()", False),
-        (
-            "r = replace(reserve('S1'), document=b'd')\n"
-            "store._write_record = lambda *a: die()\nstore.complete(r)",
-            False,
-        ),
+        (_DIE_WHILE_STORING, False),
         ("store.complete(replace(reserve('S1'), document=b'signed'))\ndie()", True),
     ],
     ids=["before reserving", "after reserving", "before storing", "after storing"],
