@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GrantAccreditation: power passes down, and narrows.
+
+The tests, in the order in which the first that fails gives the answer: SELF_GRANT, GRANT_CYCLE,
+NO_POWER (the grantor may accredit nobody), SEPARATION_OF_DUTIES, SCOPE_NOT_COVERED, TERM_TOO_LONG,
+then what must exist. A qualification or grantee that is not registered fails only the last tests:
+until then it is taken to fit.
+
+One grant of the grantor, the *parent*, must let it grant every power, to that type of organisation,
+and cover scope and term whole. The first that does, in the order in which they were made, is
+recorded, so the chain of authority of every grant is one path to the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from ledger.model.accreditation import held_span, term_last_day
+from ledger.model.charter_document import SCOPE_KINDS, SUB_FRAMEWORKS, PowerRow
+from ledger.model.civil_date import DAY_MAX, OPEN_END, is_covered
+from ledger.model.hashes import compute_grant_id
+from ledger.model.identifiers import (
+    CHARTER,
+    is_did,
+    is_qualification,
+    is_reference,
+    is_site_code,
+)
+from ledger.model.limits import GRANT_CHAIN_DEPTH_MAX
+from ledger.model.operations import GrantAccreditation, Scope
+from ledger.model.qualification import QualificationLookup
+from ledger.model.receipts import ReceiptCode
+from ledger.model.records import GrantRecord, ListRecord, OrganisationRecord, OrganisationStatus
+from ledger.model.schema import grant_key, grants_by_grantee_key, grants_by_grantor_key
+from ledger.model.scope import is_in_sub_framework, is_scope_covered
+from ledger.state.authorisation import Ownership
+from ledger.state.context import Context, OperationRefusedError, Results
+from ledger.state.duties import check_separation
+from ledger.state.overlay import TransactionState
+from ledger.state.queries import (
+    GRANTS_HELD_COUNT_MAX,
+    get_chain,
+    get_organisation,
+    is_holding,
+    list_grants_held,
+    qualification_lookup,
+)
+
+_SCOPE_CHECKS: Final[dict[str, Callable[[str], bool]]] = {
+    "sub_frameworks": SUB_FRAMEWORKS.__contains__,
+    "qualifications": is_qualification,
+    "sites": is_site_code,
+    "designations": is_reference,
+    "trades": is_reference,
+}
+"""Form of the elements of a scope, by dimension."""
+
+
+def get_grant_ownership(context: Context, _operation: GrantAccreditation) -> Ownership:
+    """What does not exist yet is the author's."""
+    return Ownership(owners=(context.author,))
+
+
+def process_grant(context: Context, operation: GrantAccreditation) -> Results:
+    """Make a grant."""
+    state = context.state
+    scope = operation.scope or Scope()
+    _check_form(context, operation, scope)
+    if operation.grantee == context.author:
+        raise OperationRefusedError(ReceiptCode.SELF_GRANT, "grantee")
+    if operation.grantee in _list_ancestors(state, context.author):
+        raise OperationRefusedError(ReceiptCode.GRANT_CYCLE, "grantee")
+    held = _list_granting(context)
+    if not held:
+        raise OperationRefusedError(ReceiptCode.NO_POWER, "author")
+    lookup = qualification_lookup(state)
+    check_separation(context, operation, scope, lookup)
+    grantee = get_organisation(state, operation.grantee)
+    parent = _select_parent(context, operation, scope, grantee, held, lookup)
+    _check_existence(scope, grantee, lookup)
+    _check_room(state, operation.grantee, parent)
+    grant_id = compute_grant_id(context.transaction_id)
+    record_grant(
+        state,
+        GrantRecord(
+            grant_id=grant_id,
+            grantor=context.author,
+            grantee=operation.grantee,
+            powers=operation.powers,
+            scope=scope,
+            valid_from=operation.valid_from,
+            valid_until=operation.valid_until,
+            parent=parent.grant_id,
+            version=1,
+            recorded_at=context.time,
+        ),
+    )
+    return (("grant_id", grant_id), ("parent", parent.grant_id))
+
+
+def record_grant(state: TransactionState, grant: GrantRecord) -> None:
+    """Write a grant and list it with grantor and grantee; genesis uses this too."""
+    state.put(grant_key(grant.grant_id), grant)
+    state.append(grants_by_grantor_key(grant.grantor), grant.grant_id)
+    state.append(grants_by_grantee_key(grant.grantee), grant.grant_id)
+
+
+def _check_form(context: Context, operation: GrantAccreditation, scope: Scope) -> None:
+    if not is_did(operation.grantee, context.network):
+        raise _invalid("grantee", "a DID of this network is expected")
+    _check_sorted(operation.powers, "powers")
+    if not operation.powers:
+        raise _invalid("powers", "at least one power is granted")
+    for position, power in enumerate(operation.powers):
+        if power not in context.charter.powers:
+            raise _invalid(f"powers[{position}]", "the charter knows no such power")
+    for kind in SCOPE_KINDS:
+        names: tuple[str, ...] = getattr(scope, kind)
+        _check_sorted(names, f"scope.{kind}")
+        for position, name in enumerate(names):
+            if not _SCOPE_CHECKS[kind](name):
+                raise _invalid(f"scope.{kind}[{position}]", "the form is another")
+    if not 1 <= operation.valid_from <= DAY_MAX:
+        raise _invalid("valid_from", "a day is expected")
+    if operation.valid_until != OPEN_END and not (
+        operation.valid_from <= operation.valid_until <= DAY_MAX
+    ):
+        raise _invalid("valid_until", "a day not before valid_from is expected, or none")
+
+
+def _check_sorted(names: Sequence[str], where: str) -> None:
+    if any(first >= second for first, second in pairwise(names)):
+        raise _invalid(where, "the list is sorted and without repeats")
+
+
+def _invalid(field: str, detail: str) -> OperationRefusedError:
+    return OperationRefusedError(ReceiptCode.FIELD_INVALID, field, detail)
+
+
+def _list_ancestors(state: TransactionState, did: str) -> list[str]:
+    """Those from whom an organisation's grants come, directly or not; void grants do not count."""
+    ancestors: list[str] = []
+    pending = [did]
+    while pending:
+        for grant in list_grants_held(state, pending.pop()):
+            if (
+                grant.grantor != CHARTER
+                and grant.grantor not in ancestors
+                and held_span(grant) is not None
+            ):
+                ancestors.append(grant.grantor)
+                pending.append(grant.grantor)
+    return ancestors
+
+
+def _list_granting(context: Context) -> list[GrantRecord]:
+    """The author's grants that hold today and let it grant something."""
+    powers = context.charter.granting_powers
+    return [
+        grant
+        for grant in list_grants_held(context.state, context.author)
+        if any(power in powers for power in grant.powers)
+        and is_holding(context.state, grant, context.day)
+    ]
+
+
+def _select_parent(
+    context: Context,
+    operation: GrantAccreditation,
+    scope: Scope,
+    grantee: OrganisationRecord | None,
+    held: Sequence[GrantRecord],
+    lookup: QualificationLookup,
+) -> GrantRecord:
+    grantee_type = grantee.type if grantee else None
+    is_covered_by_any = False
+    for parent in held:
+        if not _is_covered(operation, scope, parent, lookup):
+            continue
+        rows = [
+            tuple(_list_rows(context, power, parent, scope, grantee_type, lookup))
+            for power in operation.powers
+        ]
+        if not all(rows):
+            continue
+        is_covered_by_any = True
+        if all(any(_is_within_term(operation, row) for row in fitting) for fitting in rows):
+            return parent
+    if is_covered_by_any:
+        raise OperationRefusedError(ReceiptCode.TERM_TOO_LONG, "valid_until")
+    raise OperationRefusedError(
+        ReceiptCode.SCOPE_NOT_COVERED,
+        "scope",
+        "no grant of the grantor covers these powers, this type of grantee, scope and term",
+    )
+
+
+def _is_covered(
+    operation: GrantAccreditation,
+    scope: Scope,
+    parent: GrantRecord,
+    lookup: QualificationLookup,
+) -> bool:
+    span = held_span(parent)
+    return (
+        span is not None
+        and is_covered(operation.valid_from, operation.valid_until, *span)
+        and is_scope_covered(scope, parent.scope or Scope(), lookup, skip_unknown=True)
+    )
+
+
+def _list_rows(
+    context: Context,
+    power: str,
+    parent: GrantRecord,
+    scope: Scope,
+    grantee_type: str | None,
+    lookup: QualificationLookup,
+) -> Iterator[PowerRow]:
+    """Rows of the power table that let the holder of `parent` grant the power."""
+    named = [kind for kind in SCOPE_KINDS if getattr(scope, kind)]
+    for row in context.charter.power_rows:
+        if (
+            row.held in parent.powers
+            and power in (parent.powers if row.powers is None else row.powers)
+            and (grantee_type is None or grantee_type in row.grantee_types)
+            and all(kind in row.scope_kinds for kind in named)
+            and (not row.scope_needed or any(kind in row.scope_needed for kind in named))
+            and (
+                row.sub_framework is None
+                or is_in_sub_framework(scope, row.sub_framework, lookup, skip_unknown=True)
+            )
+        ):
+            yield row
+
+
+def _is_within_term(operation: GrantAccreditation, row: PowerRow) -> bool:
+    if row.term_years_max is None:
+        return True
+    last = term_last_day(operation.valid_from, row.term_years_max)
+    return operation.valid_until != OPEN_END and operation.valid_until <= last
+
+
+def _check_existence(
+    scope: Scope, grantee: OrganisationRecord | None, lookup: QualificationLookup
+) -> None:
+    if grantee is None:
+        raise OperationRefusedError(ReceiptCode.ORGANISATION_UNKNOWN, "grantee")
+    if grantee.status is not OrganisationStatus.ACTIVE:
+        raise OperationRefusedError(ReceiptCode.ORGANISATION_SUCCEEDED, "grantee")
+    sites = [site.code for site in grantee.sites]
+    for position, code in enumerate(scope.sites):
+        if code not in sites:
+            raise OperationRefusedError(ReceiptCode.SITE_UNKNOWN, f"scope.sites[{position}]")
+    for position, name in enumerate(scope.qualifications):
+        if lookup(name) is None:
+            raise OperationRefusedError(
+                ReceiptCode.QUALIFICATION_UNKNOWN, f"scope.qualifications[{position}]"
+            )
+
+
+def _check_room(state: TransactionState, grantee: str, parent: GrantRecord) -> None:
+    if len(get_chain(state, parent)) >= GRANT_CHAIN_DEPTH_MAX:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED, "author", f"at most {GRANT_CHAIN_DEPTH_MAX} grants deep"
+        )
+    held = state.get(ListRecord, grants_by_grantee_key(grantee))
+    if held is not None and held.child_count >= GRANTS_HELD_COUNT_MAX:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "grantee",
+            f"an organisation holds at most {GRANTS_HELD_COUNT_MAX} grants",
+        )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state that a block sees: certified state below, what the block wrote above.
+
+Each transaction writes into its own layer. If it is applied, the layer is merged into the block's;
+if it is refused, the layer is dropped and nothing of it remains. Records are kept decoded and are
+encoded once, when the block is done. Records are immutable, so layers can share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar, cast
+
+from ledger.model.codec import decode, encode
+from ledger.model.limits import STATE_VALUE_SIZE_MAX
+from ledger.model.records import ListRecord, ReferenceRecord
+from ledger.model.schema import child_key
+
+_T = TypeVar("_T")
+_ABSENT = object()
+
+
+class StateReader(Protocol):
+    """The certified state on top of which a block is executed."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under a key, or None."""
+        ...
+
+    def expiring(self, until_ms: int, count_max: int) -> Sequence[tuple[int, bytes]]:
+        """Idempotency records with expires_at <= until_ms, as (expires_at, state key), ascending
+        by that pair, the first count_max. A local index derived from state.
+        """
+        ...
+
+
+class BlockState:
+    """What a block has read and written so far."""
+
+    __slots__ = ("_reader", "_values", "_written")
+
+    def __init__(self, reader: StateReader) -> None:
+        self._reader = reader
+        # Records decoded, other values as bytes, None for absent: read or written.
+        self._values: dict[bytes, object | None] = {}
+        self._written: dict[bytes, object | None] = {}
+
+    def get(self, cls: type[_T], key: bytes) -> _T | None:
+        """The record under a key, or None."""
+        value = self._values.get(key, _ABSENT)
+        if value is _ABSENT:
+            data = self._reader.get(key)
+            value = None if data is None else decode(cls, data, size_max=STATE_VALUE_SIZE_MAX)
+            self._values[key] = value
+        return cast("_T | None", value)
+
+    def get_bytes(self, key: bytes) -> bytes | None:
+        """The value under a key that holds no record, or None."""
+        value = self._values.get(key, _ABSENT)
+        if value is _ABSENT:
+            value = self._values[key] = self._reader.get(key)
+        return cast("bytes | None", value)
+
+    def merge(self, writes: dict[bytes, object | None]) -> None:
+        """Make the writes of an applied transaction those of the block."""
+        self._values.update(writes)
+        self._written.update(writes)
+
+    def collect(self) -> tuple[tuple[bytes, bytes | None], ...]:
+        """Everything written, encoded, sorted by key; None: deleted."""
+        return tuple(
+            (key, value if value is None or isinstance(value, bytes) else encode(value))
+            for key, value in sorted(self._written.items(), key=lambda item: item[0])
+        )
+
+
+class TransactionState:
+    """One transaction's layer over the block's state."""
+
+    __slots__ = ("_block", "_writes")
+
+    def __init__(self, block: BlockState) -> None:
+        self._block = block
+        self._writes: dict[bytes, object | None] = {}
+
+    def get(self, cls: type[_T], key: bytes) -> _T | None:
+        """The record under a key, or None."""
+        value = self._writes.get(key, _ABSENT)
+        return self._block.get(cls, key) if value is _ABSENT else cast("_T | None", value)
+
+    def get_bytes(self, key: bytes) -> bytes | None:
+        """The value under a key that holds no record, or None."""
+        value = self._writes.get(key, _ABSENT)
+        return self._block.get_bytes(key) if value is _ABSENT else cast("bytes | None", value)
+
+    def put(self, key: bytes, value: object) -> None:
+        """Write a record, or bytes."""
+        self._writes[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Remove a value."""
+        self._writes[key] = None
+
+    def append(self, parent_key: bytes, reference: str) -> None:
+        """Add a child to the list at `parent_key`, which begins with its first child."""
+        parent = self.get(ListRecord, parent_key) or ListRecord()
+        self.put(child_key(parent_key, parent.child_count), ReferenceRecord(reference=reference))
+        self.put(parent_key, ListRecord(child_count=parent.child_count + 1))
+
+    def apply(self) -> None:
+        """Make what was written the block's."""
+        self._block.merge(self._writes)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PublishResource: named, versioned documents that are superseded and never deleted.
+
+A name is unique in the network and belongs to its first publisher; only that organisation, or its
+successor, publishes further versions. `expected_version` is the number of versions that exist.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from hashlib import sha256
+
+from ledger.model.identifiers import UUID_SIZE, parse_resource_url, resource_url
+from ledger.model.operations import PublishResource
+from ledger.model.receipts import ReceiptCode
+from ledger.model.records import (
+    ReferenceRecord,
+    ResourceNameRecord,
+    ResourceRecord,
+    StatusListRecord,
+)
+from ledger.model.resource_content import MEDIA_TYPES, ContentError, check_content, is_name_for_type
+from ledger.model.schema import (
+    child_key,
+    resource_key,
+    resource_name_key,
+    resources_key,
+    status_list_key,
+)
+from ledger.state.authorisation import Ownership
+from ledger.state.context import Context, OperationRefusedError, Results
+
+
+def get_resource_ownership(context: Context, operation: PublishResource) -> Ownership:
+    """The name's first publisher; a new name is the author's."""
+    if operation.type not in MEDIA_TYPES:
+        raise OperationRefusedError(ReceiptCode.RESOURCE_TYPE_UNSUPPORTED, "type")
+    parent = context.state.get(ResourceNameRecord, resource_name_key(operation.name))
+    return Ownership(
+        owners=(parent.owner if parent else context.author,),
+        refusal=ReceiptCode.RESOURCE_NAME_TAKEN,
+    )
+
+
+def process_publish_resource(context: Context, operation: PublishResource) -> Results:
+    """Publish a version of a resource."""
+    state, author = context.state, context.author
+    _check_form(operation)
+    name_key = resource_name_key(operation.name)
+    parent = state.get(ResourceNameRecord, name_key)
+    if parent is not None and parent.type is not operation.type:
+        raise OperationRefusedError(ReceiptCode.RESOURCE_TYPE_MISMATCH, "type")
+    versions = parent.child_count if parent else 0
+    if operation.expected_version != versions:
+        raise OperationRefusedError(ReceiptCode.STALE_VERSION, "expected_version")
+    key = resource_key(author, operation.resource_id)
+    list_key = status_list_key(author, operation.resource_id)
+    if state.get(ResourceRecord, key) or state.get(StatusListRecord, list_key):
+        raise OperationRefusedError(ReceiptCode.RESOURCE_EXISTS, "resource_id")
+    try:
+        check_content(
+            operation.type,
+            operation.name,
+            operation.media_type,
+            operation.content,
+            powers=context.charter.powers,
+            size_max=context.charter.limits.content_size_max,
+        )
+    except ContentError as error:
+        raise OperationRefusedError(error.code, error.where, error.text) from None
+
+    previous_id = b""
+    if parent is None:
+        parent = ResourceNameRecord(owner=author, type=operation.type)
+        state.append(resources_key(operation.type), operation.name)
+    else:
+        previous_id = _get_previous_id(context, name_key, versions)
+    url = resource_url(author, operation.resource_id)
+    state.put(
+        key,
+        ResourceRecord(
+            owner=author,
+            resource_id=operation.resource_id,
+            name=operation.name,
+            type=operation.type,
+            version=versions + 1,
+            media_type=operation.media_type,
+            content=operation.content,
+            checksum=operation.checksum,
+            created=context.time,
+            previous_id=previous_id,
+        ),
+    )
+    state.put(child_key(name_key, versions), ReferenceRecord(reference=url))
+    state.put(name_key, dataclasses.replace(parent, child_count=versions + 1))
+    return (("url", url), ("name", operation.name), ("version", str(versions + 1)))
+
+
+def _check_form(operation: PublishResource) -> None:
+    if not is_name_for_type(operation.name, operation.type):
+        raise OperationRefusedError(
+            ReceiptCode.FIELD_INVALID, "name", "resources of this type have other names"
+        )
+    if len(operation.resource_id) != UUID_SIZE or not any(operation.resource_id):
+        raise OperationRefusedError(
+            ReceiptCode.FIELD_INVALID, "resource_id", "a UUID of 16 bytes is expected"
+        )
+    if sha256(operation.content).digest() != operation.checksum:
+        raise OperationRefusedError(ReceiptCode.CHECKSUM_MISMATCH, "checksum")
+
+
+def _get_previous_id(context: Context, name_key: bytes, versions: int) -> bytes:
+    child = context.state.get(ReferenceRecord, child_key(name_key, versions - 1))
+    target = parse_resource_url(child.reference) if child else None
+    assert target is not None, "a name has at least one version, each with a URL"
+    return target[1]
