@@ -158,7 +158,7 @@ def check_document(
     problems, claims = evaluate(claimed, values, today=today)
     if problems:
         return [
-            Problem(MALFORMED, join_path("credentialSubject", problem.path), problem.text)
+            Problem(MALFORMED, f"credentialSubject.{problem.path}", problem.text)
             for problem in problems
         ]
     subject = cast("JsonObject", document["credentialSubject"])
