@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON as it is signed: RFC 8785 canonical bytes, and a strict reader of I-JSON (RFC 7493).
 
-Writing. `canonicalize` has a fast path (orjson, about 2 us for a credential) and a slow one (the
-`rfc8785` library, about 70 us). The fast path is taken only where both give the same bytes, which
-property tests show: exact JSON types, no fractions, ASCII member names (so that UTF-8 and UTF-16
+Writing. `canonicalize` has a fast path (orjson, about 20 us for a credential of 5 KB, nearly all of
+it the guard) and a slow one (the `rfc8785` library, ten times that). The fast path is taken only
+where both give the same bytes, which property tests show: exact JSON types, no fractions, ASCII member names (so that UTF-8 and UTF-16
 order agree) and integers within +-(2**53 - 1). Everything else is left to the slow path, whose
 refusals decide.
 
 Reading. Two parsers that understand one text differently are how a signature comes to cover
 something else than what is shown, so whatever RFC 7493 leaves open is refused here: repeated
 member names, lone surrogates, noncharacters, numbers that a double cannot hold, NaN and Infinity,
-a byte order mark, anything after the value. Size and depth are limited. Every refusal is MALFORMED.
+a byte order mark, anything after the value, integers beyond +-(2**53 - 1) (also where they are the
+canonical form of a double). Size and depth are limited. Every refusal is MALFORMED.
 """
 
 from __future__ import annotations
