@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every answer the ledger gives to a transaction: number, name, what it means, who must do what.
 
-Numbers are never reused and names never change (`pset explain`, docs/errors.md is generated from
-this file). 0-9: answers; 100-199: refused at admission, never in a block; 200 and above: refused
+Numbers are never reused and names never change (`pset explain`, docs/errors.md is generated). 0-9: answers; 100-199: refused at admission, never in a block; 200 and above: refused
 at execution, a receipt in a block that changed nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from ledger.model.receipt_texts import TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,12 @@ class ReceiptCode(IntEnum):
 
     WOULD_LOSE_QUORUM = 320
     """Reserved: membership changes."""
+
+
+CODE_TEXTS: Final[Mapping[ReceiptCode, CodeText]] = MappingProxyType(
+    {code: CodeText(*TEXTS[code.name]) for code in ReceiptCode}
+)
+"""Text and remedy of every code."""
 
 
 class ApiReason(StrEnum):
