@@ -41,9 +41,9 @@ class StateChanges:
     """Keys and new values, None to delete."""
     new_nodes: Sequence[tuple[bytes, bytes]] = ()
     stale_node_keys: Sequence[bytes] = ()
-    expiring_added: Sequence[tuple[int, bytes]] = ()
-    """Pairs of `expires_at` and the state key of an idempotency record."""
     expiring_removed: Sequence[tuple[int, bytes]] = ()
+    """Pairs of `expires_at` and the state key of an idempotency record; before what is added."""
+    expiring_added: Sequence[tuple[int, bytes]] = ()
 
 
 class StateStore:
@@ -62,10 +62,10 @@ class StateStore:
             batch.put(layout.NODE + node_key, node)
         for node_key in changes.stale_node_keys:
             batch.put(layout.stale_node_key(version, node_key), b"")
-        for expires_at, key in changes.expiring_added:
-            batch.put(layout.expiring_key(expires_at, key), b"")
         for expires_at, key in changes.expiring_removed:
             batch.delete(layout.expiring_key(expires_at, key))
+        for expires_at, key in changes.expiring_added:
+            batch.put(layout.expiring_key(expires_at, key), b"")
 
     def wrote(self, changes: StateChanges) -> None:
         """The batch with these changes is written: they are the newest values now."""
@@ -140,7 +140,7 @@ class NewestState:
 
 
 class StateAt:
-    """The state at a version, for readers in other threads; it has no list of what expires."""
+    """The state at a version, for readers in other threads. Nothing expires while it is read."""
 
     def __init__(self, state: StateStore, version: int) -> None:
         self._state = state
@@ -148,6 +148,10 @@ class StateAt:
 
     def get(self, key: bytes) -> bytes | None:
         return self._state.get(key, self._version)
+
+    def expiring(self, until_ms: int, count_max: int) -> Sequence[tuple[int, bytes]]:
+        del until_ms, count_max
+        return ()
 
 
 def _encode_value(key: bytes, value: bytes | None) -> bytes:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From bytes to an answer or a refusal: what every call of every service has in common.
+
+Requests arrive as bytes, so that whatever is in them is judged here: what cannot be parsed is
+MALFORMED, a refusal is its status, anything else is INTERNAL and stands in the log. No input ends
+more than its own call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from ledger.api.ports import ApiError
+from ledger.api.status import STATUS_METADATA_KEY, encode_status
+from ledger.model.receipts import ApiReason, ReceiptCode
+
+_log = logging.getLogger(__name__)
+
+WAIT_MS_MAX: Final = 120_000
+"""How long a call may wait for a certificate."""
+WAIT_MARGIN_MS: Final = 100
+"""So much before the client's deadline the node answers PENDING."""
+
+_Request = TypeVar("_Request", bound=Message)
+_Handler = Callable[[_Request, int], Awaitable[Message]]
+"""Takes the request and how long it may wait, in ms."""
+
+
+def unary(request_class: type[_Request], handle: _Handler[_Request]) -> Any:
+    """The gRPC handler of one method.
+
+    `handle` raises ApiError to refuse.
+    """
+
+    async def behaviour(data: bytes, context: Any) -> bytes:
+        try:
+            try:
+                request = request_class.FromString(data)
+            except DecodeError:
+                raise ApiError(
+                    ReceiptCode.MALFORMED, f"the request is no {request_class.DESCRIPTOR.name}"
+                ) from None
+            answer = await handle(request, _compute_wait_ms(context.time_remaining()))
+            return answer.SerializeToString()
+        except ApiError as error:
+            refusal = error
+        except Exception:  # noqa: BLE001 - one call's fault must not be another's
+            _log.exception("call failed method=%s", request_class.DESCRIPTOR.name)
+            refusal = ApiError(ApiReason.INTERNAL, "the node failed; its log says more")
+        code, text, status = encode_status(refusal)
+        await context.abort(code, text, ((STATUS_METADATA_KEY, status),))
+        raise AssertionError("abort does not return")
+
+    return cast("Any", grpc.unary_unary_rpc_method_handler(behaviour))
+
+
+def _compute_wait_ms(remaining_s: float | None) -> int:
+    """How long a call may wait: until shortly before its deadline, never for ever."""
+    if remaining_s is None:
+        return WAIT_MS_MAX
+    return max(1, min(WAIT_MS_MAX, int(remaining_s * 1000) - WAIT_MARGIN_MS))

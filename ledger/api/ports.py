@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API asks of the node behind it, and the one error it may answer with.
+
+Answers are canonical bytes of the model, ready to be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from ledger.model.receipts import ApiReason, ReceiptCode
+
+
+class ApiError(Exception):
+    """A refusal; nothing was changed, except with PENDING, where the transaction is in the queue."""
+
+    def __init__(
+        self, code: ReceiptCode | ApiReason, text: str, *, retry_after_ms: int | None = None
+    ) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+        self.retry_after_ms = retry_after_ms
+
+    def __str__(self) -> str:
+        return f"{self.code.name}: {self.text}"
+
+
+class TransactionState(IntEnum):
+    """Of a transaction; numbers as in proto/psetledger/v1/services.proto."""
+
+    UNKNOWN = 1
+    PENDING = 2
+    CERTIFIED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Answer to one transaction."""
+
+    transaction_id: bytes
+    proof: bytes = b""
+    """Canonical TransactionProof; empty when only acceptance was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockParts:
+    """A block as it is stored; block 0 has only a header."""
+
+    header: bytes
+    proposal: bytes = b""
+    certificate: bytes = b""
+    receipts: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """Fields as in proto/psetledger/v1/services.proto."""
+
+    chain_id: str
+    node_id: str
+    organisation: str
+    role: str
+    height: int
+    applied_height: int
+    voting: bool
+    voting_reason: str
+    state_root: bytes
+    software_version: str
+    protocol_version: int
+    time: int
+    term: int
+    leader: str
+
+
+class LedgerNode(Protocol):
+    """The node. Everything raises ApiError only; anything else is a bug of the node."""
+
+    async def submit(self, transaction: bytes, *, wait_ms: int) -> Submitted:
+        """Admit a transaction and wait so long for the proof of its receipt (0: not at all)."""
+        ...
+
+    async def submit_many(
+        self, transactions: Sequence[bytes], *, wait_ms: int
+    ) -> Sequence[Submitted | ApiError]:
+        """As `submit`, for each; the answers in the same order."""
+        ...
+
+    async def dry_run(self, transaction: bytes) -> bytes:
+        """The receipt that the transaction would get now."""
+        ...
+
+    async def get_transaction(self, transaction_id: bytes) -> tuple[TransactionState, bytes]:
+        """What is known of a transaction, with its proof when it is certified."""
+        ...
+
+    async def find_transaction(self, author: str, key: bytes) -> tuple[TransactionState, bytes]:
+        """As `get_transaction`, by author and idempotency key, while the record lives."""
+        ...
+
+    async def get_many(self, keys: Sequence[bytes]) -> bytes:
+        """ProvenState of these keys at the newest certified height."""
+        ...
+
+    async def list_children(self, parent_key: bytes, first: int, limit: int) -> bytes:
+        """ProvenState of a parent and of its children first <= n < first + limit."""
+        ...
+
+    def get_head(self) -> bytes:
+        """The newest CertifiedHead."""
+        ...
+
+    async def get_certified_head(self, height: int) -> bytes:
+        """CertifiedHead of a height."""
+        ...
+
+    async def get_block(self, height: int) -> BlockParts:
+        """A certified block."""
+        ...
+
+    def get_status(self) -> NodeStatus:
+        """How the node sees itself."""
+        ...
+
+    def get_genesis(self) -> bytes:
+        """The genesis document."""
+        ...

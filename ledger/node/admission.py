@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking transactions in: known ones are answered, new ones checked and queued.
+
+In this order: size and form; known transaction id → the first receipt, even after expiry; room;
+signatures; the keys against the certified state; queue. A refusal changes nothing.
+
+The keys are looked at here too, although execution decides: a permissioned ledger does not let
+strangers fill its blocks with refusals.
+
+Signature checks run in a few threads, in batches: what arrives while they are busy is the next batch,
+so one hop serves many. Each transaction is verified once; the pool remembers it until it is
+certified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Final, Protocol
+
+from ledger.api.ports import ApiError, Submitted
+from ledger.model.codec import decode
+from ledger.model.hashes import compute_transaction_id
+from ledger.model.limits import TRANSACTION_SIZE_MAX
+from ledger.model.receipts import ApiReason, ReceiptCode
+from ledger.model.transaction import Transaction
+from ledger.model.transaction_check import (
+    CheckedTransaction,
+    TransactionRefusedError,
+    check_transaction,
+)
+from ledger.model.wire import TOO_LARGE, EncodingError
+from ledger.node.pool import RETRY_AFTER_MS, Pending, TransactionPool
+
+CHECK_BATCH_COUNT_MAX: Final = 64
+"""Transactions in one hop to a thread: short enough that two threads share the work."""
+SUBMIT_BATCH_COUNT_MAX: Final = 1_000
+"""Transactions in one call."""
+
+
+class CertifiedTransactions(Protocol):
+    """What the certified chain knows of transactions; may be asked in any thread."""
+
+    def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:
+        """Height and index."""
+        ...
+
+    def prove_transaction(self, height: int, index: int) -> bytes:
+        """The canonical proof."""
+        ...
+
+
+class Admission:
+    """Admits transactions into a pool. One thread: the event loop's."""
+
+    def __init__(
+        self,
+        *,
+        chain_id: str,
+        pool: TransactionPool,
+        certified: CertifiedTransactions,
+        authenticate: Callable[[CheckedTransaction], None],
+        closed_reason: Callable[[], str],
+        notify: Callable[[], None],
+        readers: Executor,
+        checkers: Executor,
+        checkers_count: int,
+        checks_count_max: int,
+    ) -> None:
+        """`authenticate` raises TransactionRefusedError for keys that the certified state does not
+        know; `closed_reason` says why no transaction is taken, or is empty; `notify` is called
+        when something was queued.
+        """
+        self._chain_id = chain_id
+        self._pool = pool
+        self._certified = certified
+        self._authenticate = authenticate
+        self._closed_reason = closed_reason
+        self._notify = notify
+        self._readers = readers
+        self._checkers = checkers
+        self._idle_count = checkers_count
+        self._checks_count_max = checks_count_max
+        self._waiting: list[tuple[bytes, asyncio.Future[CheckedTransaction]]] = []
+
+    async def submit(self, encoded: bytes, *, wait_ms: int) -> Submitted:
+        """Admit one transaction; wait up to `wait_ms` for its proof. Raises ApiError."""
+        transaction_id = _compute_id(encoded)
+        known = await self._answer_known(transaction_id, wait_ms=wait_ms)
+        if known is not None:
+            return known
+        reason = self._closed_reason()
+        if reason:
+            raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
+        self._pool.check_room(1, len(encoded))
+        checked = await self._check(encoded)
+        # The same transaction may have come, and been certified, while this one was checked.
+        known = await self._answer_known(transaction_id, wait_ms=wait_ms)
+        if known is not None:
+            return known
+        pending = self._pool.add(checked)
+        self._notify()
+        if not wait_ms:
+            return Submitted(transaction_id)
+        return await self._wait(pending, wait_ms)
+
+    async def submit_many(
+        self, transactions: Sequence[bytes], *, wait_ms: int
+    ) -> list[Submitted | ApiError]:
+        """Admit each; answers in the same order. Raises ApiError for the whole (RESOURCE_LIMIT)."""
+        if not 1 <= len(transactions) <= SUBMIT_BATCH_COUNT_MAX:
+            raise ApiError(
+                ReceiptCode.RESOURCE_LIMIT,
+                f"1 to {SUBMIT_BATCH_COUNT_MAX} transactions are expected, not {len(transactions)}",
+            )
+
+        async def one(encoded: bytes) -> Submitted | ApiError:
+            try:
+                return await self.submit(encoded, wait_ms=wait_ms)
+            except ApiError as error:
+                return error
+
+        return await asyncio.gather(*(one(encoded) for encoded in transactions))
+
+    async def check(self, encoded: bytes) -> CheckedTransaction:
+        """Check a transaction as `submit` does, without taking it. Raises ApiError."""
+        _compute_id(encoded)
+        return await self._check(encoded)
+
+    def is_pending(self, transaction_id: bytes) -> bool:
+        """Whether a transaction is admitted and not certified."""
+        return self._pool.find(transaction_id) is not None
+
+    # Known transactions ---------------------------------------------------------------------------
+
+    async def _answer_known(self, transaction_id: bytes, *, wait_ms: int) -> Submitted | None:
+        pending = self._pool.find(transaction_id)
+        if pending is not None:
+            if not wait_ms:
+                return Submitted(transaction_id)
+            return await self._wait(pending, wait_ms)
+        place = self._certified.find_transaction(transaction_id)
+        if place is None:
+            return None
+        if not wait_ms:
+            return Submitted(transaction_id)
+        return Submitted(transaction_id, await self._prove(*place))
+
+    async def _wait(self, pending: Pending, wait_ms: int) -> Submitted:
+        transaction_id = pending.transaction.transaction_id
+        try:
+            async with asyncio.timeout(wait_ms / 1000):
+                proof = await pending.wait()
+        except TimeoutError:
+            raise ApiError(
+                ApiReason.PENDING,
+                "the transaction is in the queue and not certified yet: ask for it by its id",
+                retry_after_ms=RETRY_AFTER_MS,
+            ) from None
+        if proof is None:
+            # Who began to wait while the block was being certified finds it in the index.
+            place = self._certified.find_transaction(transaction_id)
+            if place is None:
+                raise ApiError(
+                    ReceiptCode.NOT_READY,
+                    "the node stopped before the transaction came into a block: submit it again",
+                    retry_after_ms=RETRY_AFTER_MS,
+                )
+            proof = await self._prove(*place)
+        return Submitted(transaction_id, proof)
+
+    async def _prove(self, height: int, index: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._readers, self._certified.prove_transaction, height, index
+        )
+
+    # Checks in threads ----------------------------------------------------------------------------
+
+    async def _check(self, encoded: bytes) -> CheckedTransaction:
+        if len(self._waiting) >= self._checks_count_max:
+            raise ApiError(
+                ReceiptCode.OVERLOADED,
+                f"the signatures of {len(self._waiting)} transactions wait to be checked",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+        loop = asyncio.get_running_loop()
+        checked: asyncio.Future[CheckedTransaction] = loop.create_future()
+        if not self._waiting:
+            # After everything that is ready now, so that it shares the hop.
+            loop.call_soon(self._dispatch)
+        self._waiting.append((encoded, checked))
+        return await checked
+
+    def _dispatch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._idle_count:
+            batch = self._waiting[:CHECK_BATCH_COUNT_MAX]
+            del self._waiting[: len(batch)]
+            self._idle_count -= 1
+            work = loop.run_in_executor(
+                self._checkers, self._check_batch, [encoded for encoded, _ in batch]
+            )
+            work.add_done_callback(partial(self._finish, [checked for _, checked in batch]))
+
+    def _check_batch(self, batch: Sequence[bytes]) -> list[CheckedTransaction | ApiError]:
+        """In a thread."""
+        results: list[CheckedTransaction | ApiError] = []
+        for encoded in batch:
+            try:
+                checked = check_transaction(encoded, chain_id=self._chain_id)
+                self._authenticate(checked)
+                results.append(checked)
+            except TransactionRefusedError as error:
+                results.append(ApiError(error.code, error.text))
+        return results
+
+    def _finish(
+        self,
+        waiting: Sequence[asyncio.Future[CheckedTransaction]],
+        work: asyncio.Future[list[CheckedTransaction | ApiError]],
+    ) -> None:
+        self._idle_count += 1
+        self._dispatch()
+        error = asyncio.CancelledError() if work.cancelled() else work.exception()
+        results = [error] * len(waiting) if error else work.result()
+        for checked, result in zip(waiting, results, strict=True):
+            if checked.done():
+                continue  # the client has gone
+            if isinstance(result, CheckedTransaction):
+                checked.set_result(result)
+            elif isinstance(result, Exception):
+                checked.set_exception(result)
+            else:
+                checked.cancel()
+
+
+def _compute_id(encoded: bytes) -> bytes:
+    """The id of what may be a transaction: its size and envelope are checked, no more."""
+    if len(encoded) > TRANSACTION_SIZE_MAX:
+        raise ApiError(
+            ReceiptCode.TOO_LARGE,
+            f"a transaction has at most {TRANSACTION_SIZE_MAX} bytes, this one {len(encoded)}",
+        )
+    try:
+        transaction = decode(Transaction, encoded, size_max=TRANSACTION_SIZE_MAX)
+    except EncodingError as error:
+        code = ReceiptCode.TOO_LARGE if error.code == TOO_LARGE else ReceiptCode.MALFORMED
+        raise ApiError(code, str(error)) from None
+    return compute_transaction_id(transaction.body)

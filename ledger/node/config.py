@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's configuration: `config.toml` in its home, validated whole before anything is opened.
+
+Every option has a default but the validator's id and the genesis file. A file written by
+`encode_config` lists the others commented out, with their defaults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from ledger.model.identifiers import is_validator_id
+from ledger.model.limits import BLOCK_TRANSACTIONS_COUNT_MAX
+from ledger.node.errors import NodeError, usage_error
+from ledger.node.failpoints import FAILPOINTS_BY_NAME
+
+CONFIG_FILE: Final = "config.toml"
+CONFIG_SIZE_MAX: Final = 64 * 1024
+
+STORAGE_ENGINES: Final = ("leveldb", "memory")
+LOG_FORMATS: Final = ("text", "json")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+_BLOCK_SIZE_LIMIT: Final = 3 * 1024 * 1024
+"""A block with certificate and envelope stays below what one message may have."""
+
+
+def _option(default: Any, text: str, *, low: int = 0, high: int = 0, choices: Any = ()) -> Any:
+    """An option: its default, what it means, and what is allowed."""
+    metadata = {"text": text, "low": low, "high": high, "choices": choices}
+    if default is None:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """Who the node is."""
+
+    id: str = _option(None, "The validator's id in the genesis document.")
+    genesis: str = _option(None, "The genesis document; a relative path starts at this file.")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """The listener for clients."""
+
+    listen: str = _option("127.0.0.1:9700", "Address and port for clients.")
+    names: tuple[str, ...] = _option(
+        (), "Host names and addresses, besides the id and the local ones, in the TLS certificate."
+    )
+    calls_count_max: int = _option(
+        2000, "Calls served at once; more are refused.", low=1, high=100_000
+    )
+    streams_count_max: int = _option(
+        1000, "Calls at once over one connection; more wait.", low=1, high=100_000
+    )
+    stop_grace_ms: int = _option(
+        5000, "How long calls may take to end when the node stops.", low=0, high=600_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """Where blocks and state are kept."""
+
+    engine: str = _option(
+        "leveldb", "leveldb, or memory: gone when the node stops.", choices=STORAGE_ENGINES
+    )
+    directory: str = _option("data", "Data directory; a relative path starts at this file.")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOptions:
+    """When a block is made, and how large."""
+
+    transactions_count_max: int = _option(
+        1000, "Transactions in one block.", low=1, high=BLOCK_TRANSACTIONS_COUNT_MAX
+    )
+    size_bytes_max: int = _option(
+        2 * 1024 * 1024,
+        "Bytes of transactions in one block.",
+        low=512 * 1024,
+        high=_BLOCK_SIZE_LIMIT,
+    )
+    linger_ms: int = _option(
+        4, "How long a block waits for more when transactions come at once.", low=0, high=10_000
+    )
+    freshness_interval_ms: int = _option(
+        60_000, "An idle network certifies an empty block this often.", low=100, high=86_400_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionOptions:
+    """What may wait for a block."""
+
+    queue_count_max: int = _option(
+        10_000, "Transactions that wait; more are refused.", low=1, high=1_000_000
+    )
+    queue_bytes_max: int = _option(
+        64 * 1024 * 1024, "Bytes of transactions that wait.", low=1024 * 1024, high=2**33
+    )
+    checks_count_max: int = _option(
+        4000, "Transactions whose signatures wait to be checked.", low=1, high=1_000_000
+    )
+    threads: int = _option(2, "Threads that check signatures.", low=1, high=64)
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What is written to `logs/node.log`."""
+
+    level: str = _option("info", "debug, info, warning or error.", choices=LOG_LEVELS)
+    format: str = _option("text", "text (key=value) or json.", choices=LOG_FORMATS)
+
+
+@dataclass(frozen=True, slots=True)
+class TestingOptions:
+    """For tests of crashes only: the process kills itself at a named place."""
+
+    __test__ = False
+
+    crash_at: str = _option("", "Name of a failpoint.", choices=("", *FAILPOINTS_BY_NAME))
+    crash_height: int = _option(0, "Height at which it does.", low=0, high=2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """All options, valid."""
+
+    home: Path
+    """The directory of the file; keys and logs are in it."""
+    node: NodeOptions
+    api: ApiOptions = field(default_factory=ApiOptions)
+    storage: StorageOptions = field(default_factory=StorageOptions)
+    blocks: BlockOptions = field(default_factory=BlockOptions)
+    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
+    log: LogOptions = field(default_factory=LogOptions)
+    testing: TestingOptions = field(default_factory=TestingOptions)
+
+    @property
+    def genesis_path(self) -> Path:
+        return self.home / self.node.genesis
+
+    @property
+    def data_path(self) -> Path:
+        return self.home / self.storage.directory
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        """Host and port of the listener; port 0 lets the system choose."""
+        return split_address(self.api.listen)
+
+
+_TABLES: Final[dict[str, type[Any]]] = {
+    "node": NodeOptions,
+    "api": ApiOptions,
+    "storage": StorageOptions,
+    "blocks": BlockOptions,
+    "admission": AdmissionOptions,
+    "log": LogOptions,
+    "testing": TestingOptions,
+}
+
+
+def load_config(home: Path) -> NodeConfig:
+    """Read and validate `config.toml` of a node's home.
+
+    Raises NodeError: CONFIG_NOT_FOUND, CONFIG_MALFORMED, CONFIG_INVALID (naming the option).
+    """
+    path = home / CONFIG_FILE
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_SIZE_MAX + 1)
+    except OSError as error:
+        raise usage_error(
+            "CONFIG_NOT_FOUND",
+            f"{path}: {error.strerror}",
+            "Give the node's home with --dir, or make one.",
+        ) from None
+    return decode_config(data, home)
+
+
+def decode_config(data: bytes, home: Path) -> NodeConfig:
+    """Validate the bytes of a configuration. Raises NodeError as `load_config`."""
+    try:
+        if len(data) > CONFIG_SIZE_MAX:
+            raise ValueError(f"longer than {CONFIG_SIZE_MAX} bytes")
+        document = tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise usage_error(
+            "CONFIG_MALFORMED", f"{home / CONFIG_FILE}: {error}", "Write it in TOML."
+        ) from None
+    unknown = sorted(document.keys() - _TABLES.keys())
+    if unknown:
+        raise _invalid(unknown[0], f"no such table; known are {', '.join(_TABLES)}")
+    tables = {
+        name: _decode_table(name, cls, document.get(name, {})) for name, cls in _TABLES.items()
+    }
+    config = NodeConfig(home=home, **tables)
+    if not is_validator_id(config.node.id):
+        raise _invalid("node.id", "1 to 32 of a-z, 0-9 and hyphen are expected")
+    split_address(config.api.listen)
+    if config.admission.queue_bytes_max < config.blocks.size_bytes_max:
+        raise _invalid("admission.queue_bytes_max", "less than one block")
+    return config
+
+
+def encode_config(node: NodeOptions, **tables: Any) -> str:
+    """The text of a configuration: what differs from the defaults, the rest commented out.
+
+    `tables` are option objects by table name. The `[testing]` table appears only when it is used.
+    """
+    lines = ["# A psetledger node. Commented options have their defaults.", ""]
+    for name, cls in _TABLES.items():
+        options = node if name == "node" else tables.get(name)
+        if name == "testing" and options is None:
+            continue
+        lines.append(f"[{name}]")
+        for option in dataclasses.fields(cls):
+            value = option.default if options is None else getattr(options, option.name)
+            lines.append(f"# {option.metadata['text']}")
+            mark = "# " if value == option.default else ""
+            lines.append(f"{mark}{option.name} = {_encode_value(value)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port` or `[v6]:port`. Raises NodeError (CONFIG_INVALID)."""
+    host, separator, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not separator or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise _invalid("api.listen", f"{address!r} is no address and port")
+    return host, int(port)
+
+
+def _decode_table(name: str, cls: type[Any], value: object) -> Any:
+    if not isinstance(value, dict):
+        raise _invalid(name, "a table is expected")
+    table = cast("dict[str, object]", value)
+    options = {option.name: option for option in dataclasses.fields(cls)}
+    unknown = sorted(table.keys() - options.keys())
+    if unknown:
+        raise _invalid(f"{name}.{unknown[0]}", f"no such option; known are {', '.join(options)}")
+    values: dict[str, object] = {}
+    for option in options.values():
+        where = f"{name}.{option.name}"
+        if option.name not in table:
+            if option.default is dataclasses.MISSING:
+                raise _invalid(where, "the option has no default: give it")
+            continue
+        values[option.name] = _check_value(where, option, table[option.name])
+    return cls(**values)
+
+
+def _check_value(where: str, option: dataclasses.Field[Any], value: object) -> object:
+    metadata = option.metadata
+    if isinstance(option.default, tuple):
+        texts = cast("list[object]", value) if isinstance(value, list) else []
+        if not isinstance(value, list) or not all(isinstance(text, str) and text for text in texts):
+            raise _invalid(where, "a list of texts is expected")
+        return tuple(texts)
+    if isinstance(option.default, int):
+        if type(value) is not int or not metadata["low"] <= value <= metadata["high"]:
+            raise _invalid(
+                where, f"a number from {metadata['low']} to {metadata['high']} is expected"
+            )
+        return value
+    if not isinstance(value, str):
+        raise _invalid(where, "a text is expected")
+    if metadata["choices"] and value not in metadata["choices"]:
+        raise _invalid(where, f"one of {', '.join(filter(None, metadata['choices']))} is expected")
+    return value
+
+
+def _encode_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_encode_value(item) for item in cast('tuple[object, ...]', value))}]"
+    if isinstance(value, int):
+        return str(value)
+    # A JSON text is a basic string of TOML.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _invalid(where: str, text: str) -> NodeError:
+    return usage_error("CONFIG_INVALID", f"{where}: {text}", "Mend the option in config.toml.")

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A validator without a network: stores, ordering, driver, admission and queries, wired.
+
+What the runtime serves over gRPC, and what tests and simulations drive directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from consensus import SingleNode
+from ledger.model.block import Validator
+from ledger.model.genesis import Genesis
+from ledger.model.transaction_check import CheckedTransaction, TransactionRefusedError
+from ledger.node.admission import Admission
+from ledger.node.clock import Clock
+from ledger.node.config import NodeConfig
+from ledger.node.driver import Driver
+from ledger.node.errors import NodeError, usage_error
+from ledger.node.failpoints import FailpointHook, pass_by
+from ledger.node.keys import ValidatorKeys
+from ledger.node.node import Node
+from ledger.node.pool import TransactionPool
+from ledger.node.queries import Queries
+from ledger.node.stores import OpenedStores, OpenStore, make_rules, open_stores
+from ledger.node.tip import NetworkRules
+from ledger.node.voting import Voter
+from ledger.state.authorisation import authenticate
+from ledger.state.context import OperationRefusedError
+from ledger.state.overlay import BlockState, TransactionState
+from ledger.storage.errors import CorruptionError
+from ledger.storage.state_store import StateAt
+
+_log = logging.getLogger(__name__)
+
+READER_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a node takes from the world; tests bring their own."""
+
+    clock: Clock
+    open_store: OpenStore
+    failpoint: FailpointHook = pass_by
+
+
+class NodeCore:
+    """A validator's inside, from start to stop. Belongs to one event loop; not started twice."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        genesis: Genesis,
+        encoded_genesis: bytes,
+        keys: ValidatorKeys,
+        environment: Environment,
+    ) -> None:
+        """Open, check and wire everything.
+
+        Raises NodeError, StorageError (CorruptionError among them); nothing stays open then.
+        """
+        self._config = config
+        self._environment = environment
+        self.validator = find_validator(genesis, config.node.id, keys)
+        check_ordering(genesis)
+        self._damage: CorruptionError | None = None
+        self._is_stopping = False
+        self._driving: asyncio.Task[None] | None = None
+        with contextlib.ExitStack() as stack:
+            self._wire(stack, genesis, encoded_genesis, keys)
+            self._stack = stack.pop_all()
+
+    def _wire(
+        self,
+        stack: contextlib.ExitStack,
+        genesis: Genesis,
+        encoded_genesis: bytes,
+        keys: ValidatorKeys,
+    ) -> None:
+        config, environment = self._config, self._environment
+        rules = make_rules(genesis)
+        stores = stack.enter_context(
+            open_stores(config, genesis, rules, keys, environment.open_store)
+        )
+        threads = config.admission.threads
+        worker = stack.enter_context(ThreadPoolExecutor(1, "writer"))
+        readers = stack.enter_context(ThreadPoolExecutor(READER_THREADS, "reader"))
+        checkers = stack.enter_context(ThreadPoolExecutor(threads, "checker"))
+        self.tip_at_start = stores.tip
+        self._pool = TransactionPool(
+            count_max=config.admission.queue_count_max,
+            size_bytes_max=config.admission.queue_bytes_max,
+        )
+        self.driver = self._make_driver(rules, keys, stores, worker)
+        queries = Queries(stores.chain, rules.chain_id)
+        admission = Admission(
+            chain_id=rules.chain_id,
+            pool=self._pool,
+            certified=queries,
+            authenticate=make_authenticate(stores, self.driver, environment.clock),
+            closed_reason=self._closed_reason,
+            notify=self.driver.notify,
+            readers=readers,
+            checkers=checkers,
+            checkers_count=threads,
+            checks_count_max=config.admission.checks_count_max,
+        )
+        self.node = Node(
+            validator=self.validator,
+            rules=rules,
+            genesis=encoded_genesis,
+            chain=stores.chain,
+            driver=self.driver,
+            admission=admission,
+            queries=queries,
+            clock=environment.clock,
+            readers=readers,
+            worker=worker,
+            software_version=get_software_version(),
+            on_corruption=self._fail,
+        )
+
+    def _make_driver(
+        self,
+        rules: NetworkRules,
+        keys: ValidatorKeys,
+        stores: OpenedStores,
+        worker: ThreadPoolExecutor,
+    ) -> Driver:
+        failpoint = self._environment.failpoint
+        ordering = SingleNode(1, stores.chain.log, applied=stores.chain.head.applied_index)
+        voter = Voter(
+            stores.votes, keys.vote, no_vote_reason=stores.no_vote_reason, failpoint=failpoint
+        )
+        return Driver(
+            validator_id=self.validator.id,
+            peer_key=keys.peer,
+            rules=rules,
+            chain=stores.chain,
+            tip=stores.tip,
+            ordering=ordering,
+            voter=voter,
+            pool=self._pool,
+            options=self._config.blocks,
+            clock=self._environment.clock,
+            worker=worker,
+            failpoint=failpoint,
+        )
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to drive; the task ends when the node stops, with the error that stopped it."""
+        self._driving = asyncio.create_task(self._drive(), name="driver")
+        return self._driving
+
+    async def stop_driving(self) -> None:
+        """Take nothing more, certify what is queued within the grace, answer who waits."""
+        self._is_stopping = True
+        if self._driving is not None and not self._driving.done():
+            self.driver.stop(drain=True)
+            await asyncio.wait({self._driving}, timeout=self._config.api.stop_grace_ms / 1000)
+            self.driver.stop(drain=False)
+            await asyncio.wait({self._driving})
+        self._pool.close()
+
+    def close(self) -> None:
+        """End threads and close the stores, after `stop_driving`. Idempotent."""
+        self._stack.close()
+
+    async def stop(self) -> None:
+        """`stop_driving` and `close`."""
+        await self.stop_driving()
+        self.close()
+
+    async def _drive(self) -> None:
+        try:
+            await self.driver.run()
+        finally:
+            # Nobody will be answered any more, whatever the reason.
+            self._is_stopping = True
+            self._pool.close()
+        if self._damage is not None:
+            raise self._damage
+
+    def _closed_reason(self) -> str:
+        if self._is_stopping:
+            return "the node is stopping"
+        if self.driver.no_vote_reason:
+            return f"this validator does not vote: {self.driver.no_vote_reason}"
+        return ""
+
+    def _fail(self, damage: CorruptionError) -> None:
+        """A read found the store damaged: finish nothing, stop."""
+        _log.critical("store damaged code=%s text=%s", damage.code, damage.text)
+        self._damage = self._damage or damage
+        self.driver.stop(drain=False)
+
+
+def find_validator(genesis: Genesis, validator_id: str, keys: ValidatorKeys) -> Validator:
+    """This node's record in genesis. Raises NodeError when there is none or the keys differ."""
+    for validator in genesis.validators:
+        if validator.id == validator_id:
+            if (validator.vote_key, validator.peer_key) != (
+                keys.vote.public_key,
+                keys.peer.public_key,
+            ):
+                raise usage_error(
+                    "KEY_MISMATCH",
+                    f"the vote or peer key is not that of {validator_id}'s record",
+                    "Put the key files of this validator into the node's keys directory.",
+                )
+            return validator
+    raise usage_error(
+        "VALIDATOR_UNKNOWN",
+        f"{validator_id} is no validator of this genesis document",
+        "Set node.id in config.toml to the validator's id.",
+    )
+
+
+def check_ordering(genesis: Genesis) -> None:
+    """Raise NodeError unless this release can order and certify for this network."""
+    if len(genesis.validators) != 1:
+        raise NodeError(
+            "ORDERING_UNSUPPORTED",
+            f"this release orders with one validator, the network has {len(genesis.validators)}",
+            "Use a release that knows replication.",
+        )
+    if genesis.certificate_scheme != "bls12381":
+        raise NodeError(
+            "SCHEME_UNSUPPORTED",
+            f"this release votes under bls12381, the network under {genesis.certificate_scheme}",
+            "Use a release that knows the scheme.",
+        )
+
+
+def make_authenticate(
+    stores: OpenedStores, driver: Driver, clock: Clock
+) -> Callable[[CheckedTransaction], None]:
+    """Whether the signers' keys are good in the newest certified state, as execution will ask.
+
+    For any thread. Raises TransactionRefusedError: AUTHOR_UNKNOWN, DID_DEACTIVATED,
+    KEY_NOT_AUTHORISED.
+    """
+
+    def check(transaction: CheckedTransaction) -> None:
+        tip = driver.tip
+        state = TransactionState(BlockState(StateAt(stores.chain.state, tip.state_version)))
+        try:
+            authenticate(state, transaction.body, max(clock.time_ms(), tip.header.time + 1))
+        except OperationRefusedError as error:
+            raise TransactionRefusedError(
+                error.code, "the ledger does not know these keys as the signers'"
+            ) from None
+
+    return check
+
+
+def get_software_version() -> str:
+    """Of the installed distribution, or `unknown` where none is installed."""
+    try:
+        return importlib.metadata.version("psetledger")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

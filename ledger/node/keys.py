@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The validator's own keys in its home: `keys/vote.key`, `keys/peer.key`, `keys/tls.key`.
+
+Rules of this file:
+- A key file that others can read is refused; nothing is mended silently.
+- A key file is written once, whole, mode 0600, and never over another.
+- `keys/vote.used` appears before the first vote. Where it is and the vote record is not, this key has
+  forgotten what it promised and never votes again (R7).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.model.keyfile import (
+    KEY_FILE_SIZE_MAX,
+    SECRET_SIZE,
+    KeyFileError,
+    PrivateKey,
+    decode_key_file,
+    encode_key_file,
+    generate_private_key,
+)
+from ledger.model.keys import KeyRole, KeyType
+from ledger.node.errors import NodeError
+
+KEYS_DIRECTORY: Final = "keys"
+VOTE_USED_FILE: Final = "vote.used"
+
+_ROLES: Final = {KeyRole.VOTE: "vote", KeyRole.PEER: "peer", KeyRole.TLS: "tls"}
+_TYPES: Final = {
+    KeyRole.VOTE: KeyType.BLS12381,
+    KeyRole.PEER: KeyType.ED25519,
+    KeyRole.TLS: KeyType.P256,
+}
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorKeys:
+    """What a validator signs with."""
+
+    vote: PrivateKey
+    peer: PrivateKey
+    tls: PrivateKey
+
+
+def create_validator_keys(home: Path) -> ValidatorKeys:
+    """Generate a validator's keys and write them. Raises NodeError when one is there already."""
+    directory = home / KEYS_DIRECTORY
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    taken = [name for name in _ROLES.values() if (directory / f"{name}.key").exists()]
+    if taken:
+        raise NodeError(
+            "KEY_EXISTS",
+            f"{directory} holds a {taken[0]} key already",
+            "Choose another directory, or remove the keys if no network knows them.",
+        )
+    made: dict[KeyRole, PrivateKey] = {}
+    for role, name in _ROLES.items():
+        entropy = secrets.token_bytes(SECRET_SIZE)
+        made[role] = generate_private_key(_TYPES[role], role, name, name, entropy)
+    for role, name in _ROLES.items():
+        write_new_file(directory / f"{name}.key", encode_key_file(made[role], None, b"", b""))
+    return ValidatorKeys(made[KeyRole.VOTE], made[KeyRole.PEER], made[KeyRole.TLS])
+
+
+def load_validator_keys(home: Path, passphrase: Callable[[], bytes] | None = None) -> ValidatorKeys:
+    """Read a validator's keys; `passphrase` is asked for encrypted ones.
+
+    Raises NodeError: KEY_NOT_FOUND, KEY_FILE_PERMISSIONS, or a code of KeyFileError.
+    """
+    made: dict[KeyRole, PrivateKey] = {}
+    for role, name in _ROLES.items():
+        path = home / KEYS_DIRECTORY / f"{name}.key"
+        try:
+            key = decode_key_file(_read_private(path), passphrase)
+        except KeyFileError as error:
+            raise NodeError(error.code, f"{path}: {error.text}", error.remedy) from None
+        if key.role is not role:
+            raise NodeError(
+                "KEY_ROLE_WRONG",
+                f"{path} holds a key of role {key.role.label}",
+                "Put the key files of this validator into the node's keys directory.",
+            )
+        made[role] = key
+    return ValidatorKeys(made[KeyRole.VOTE], made[KeyRole.PEER], made[KeyRole.TLS])
+
+
+def is_vote_key_used(home: Path) -> bool:
+    """Whether this node has ever begun to vote with its key."""
+    return (home / KEYS_DIRECTORY / VOTE_USED_FILE).exists()
+
+
+def mark_vote_key_used(home: Path, chain_id: str) -> None:
+    """State durably that the key votes on a chain from now on. Nothing when it is stated."""
+    path = home / KEYS_DIRECTORY / VOTE_USED_FILE
+    if not path.exists():
+        write_new_file(path, f"{chain_id}\n".encode())
+
+
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write a private file that must not exist yet, durably and whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        # Unlike a rename, a link fails when the name is taken.
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise NodeError(
+            "KEY_NOT_FOUND", f"{path} is missing", "Restore the validator's keys from the backup."
+        ) from None
+    except OSError as error:
+        raise NodeError(
+            "KEY_FILE_UNREADABLE", f"{path}: {error.strerror}", "Run the node as the owner."
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) or mode & _OTHERS:
+            raise NodeError(
+                "KEY_FILE_PERMISSIONS",
+                f"{path} is no file, or others than its owner may use it",
+                f"chmod 600 {path}, and replace the key if somebody may have read it.",
+            )
+        return file.read(KEY_FILE_SIZE_MAX + 1)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API asks for, answered from driver, admission and queries (`ledger.api.ports.LedgerNode`).
+
+Every read takes the driver's tip once. Reads run in reader threads; a damaged store found by a read
+stops the node, as one found by the driver does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from ledger.api.ports import ApiError, BlockParts, NodeStatus, Submitted, TransactionState
+from ledger.model.block import Validator
+from ledger.model.codec import encode
+from ledger.model.receipts import ApiReason
+from ledger.model.transaction_check import CheckedTransaction
+from ledger.node.admission import Admission
+from ledger.node.clock import Clock
+from ledger.node.driver import Driver
+from ledger.node.queries import Queries
+from ledger.node.tip import NetworkRules
+from ledger.state.machine import dry_run
+from ledger.storage.chain import ChainStore
+from ledger.storage.errors import CorruptionError
+from ledger.storage.state_store import NewestState
+
+_T = TypeVar("_T")
+
+
+class Node:
+    """One running node."""
+
+    def __init__(
+        self,
+        *,
+        validator: Validator,
+        rules: NetworkRules,
+        genesis: bytes,
+        chain: ChainStore,
+        driver: Driver,
+        admission: Admission,
+        queries: Queries,
+        clock: Clock,
+        readers: Executor,
+        worker: Executor,
+        software_version: str,
+        on_corruption: Callable[[CorruptionError], None],
+    ) -> None:
+        """`readers` serve reads, `worker` is the driver's; `on_corruption` ends the node."""
+        self._validator = validator
+        self._rules = rules
+        self._genesis = genesis
+        self._chain = chain
+        self._driver = driver
+        self._admission = admission
+        self._queries = queries
+        self._clock = clock
+        self._readers = readers
+        self._worker = worker
+        self._software_version = software_version
+        self._on_corruption = on_corruption
+
+    # Writes ---------------------------------------------------------------------------------------
+
+    async def submit(self, transaction: bytes, *, wait_ms: int) -> Submitted:
+        return await self._admission.submit(transaction, wait_ms=wait_ms)
+
+    async def submit_many(
+        self, transactions: Sequence[bytes], *, wait_ms: int
+    ) -> Sequence[Submitted | ApiError]:
+        return await self._admission.submit_many(transactions, wait_ms=wait_ms)
+
+    async def dry_run(self, transaction: bytes) -> bytes:
+        checked = await self._admission.check(transaction)
+        # In the thread that writes, where the newest state cannot change underneath.
+        return await self._run(self._worker, lambda: self._dry_run(checked))
+
+    def _dry_run(self, transaction: CheckedTransaction) -> bytes:
+        tip = self._driver.tip
+        receipt = dry_run(
+            NewestState(self._chain.state),
+            time_ms=max(self._clock.time_ms(), tip.header.time + 1),
+            height=tip.height + 1,
+            transaction=transaction,
+        )
+        return encode(receipt)
+
+    # Reads ----------------------------------------------------------------------------------------
+
+    async def get_transaction(self, transaction_id: bytes) -> tuple[TransactionState, bytes]:
+        state, proof = await self._read(lambda: self._queries.get_transaction(transaction_id))
+        if state is TransactionState.UNKNOWN and self._admission.is_pending(transaction_id):
+            state = TransactionState.PENDING
+        return state, proof
+
+    async def find_transaction(self, author: str, key: bytes) -> tuple[TransactionState, bytes]:
+        tip = self._driver.tip
+        transaction_id = await self._read(
+            lambda: self._queries.find_by_idempotency_key(tip, author, key)
+        )
+        if transaction_id is None:
+            return TransactionState.UNKNOWN, b""
+        return await self.get_transaction(transaction_id)
+
+    async def get_many(self, keys: Sequence[bytes]) -> bytes:
+        tip = self._driver.tip
+        return await self._read(lambda: self._queries.prove(tip, keys))
+
+    async def list_children(self, parent_key: bytes, first: int, limit: int) -> bytes:
+        tip = self._driver.tip
+        return await self._read(lambda: self._queries.prove_children(tip, parent_key, first, limit))
+
+    def get_head(self) -> bytes:
+        return encode(self._driver.tip.head)
+
+    async def get_certified_head(self, height: int) -> bytes:
+        return await self._read(lambda: self._queries.certified_head(height))
+
+    async def get_block(self, height: int) -> BlockParts:
+        return await self._read(lambda: self._queries.block(height))
+
+    def get_status(self) -> NodeStatus:
+        tip = self._driver.tip
+        reason = self._driver.no_vote_reason
+        return NodeStatus(
+            chain_id=self._rules.chain_id,
+            node_id=self._validator.id,
+            organisation=self._validator.organisation,
+            role="validator",
+            height=tip.height,
+            applied_height=tip.height,
+            voting=not reason,
+            voting_reason=reason,
+            state_root=tip.state_root,
+            software_version=self._software_version,
+            protocol_version=self._rules.protocol_version,
+            time=self._clock.time_ms(),
+            term=self._driver.term,
+            leader=self._validator.id if self._driver.is_leader else "",
+        )
+
+    def get_genesis(self) -> bytes:
+        return self._genesis
+
+    async def _read(self, work: Callable[[], _T]) -> _T:
+        return await self._run(self._readers, work)
+
+    async def _run(self, executor: Executor, work: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, work)
+        except CorruptionError as error:
+            self._on_corruption(error)
+            raise ApiError(ApiReason.INTERNAL, "the node's store is damaged; it stops") from error

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transactions between admission and certificate, and who waits for them.
+
+One thread: the event loop's. Rules of this file:
+- A transaction is here once, by its id, from admission until it is certified; a second submission of
+  the same id joins the first.
+- Both the number and the bytes of what waits are bounded; what is over is refused, not delayed.
+- First come, first served: transactions of a block that was given up come back to the front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ledger.api.ports import ApiError
+from ledger.model.receipts import ReceiptCode
+from ledger.model.transaction_check import CheckedTransaction
+
+RETRY_AFTER_MS = 500
+"""What an overloaded node asks for; blocks take tens of milliseconds."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A transaction that is admitted and not certified."""
+
+    transaction: CheckedTransaction
+    outcome: asyncio.Future[bytes | None] | None = field(default=None)
+    """Made when somebody waits: the canonical TransactionProof, or None when the node stops."""
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.outcome is not None
+
+    async def wait(self) -> bytes | None:
+        """The outcome. Cancelling one who waits leaves the others waiting."""
+        if self.outcome is None:
+            self.outcome = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self.outcome)
+
+
+class TransactionPool:
+    """The queue for the next blocks, and the transactions of the block in flight."""
+
+    def __init__(self, *, count_max: int, size_bytes_max: int) -> None:
+        self._count_max = count_max
+        self._size_bytes_max = size_bytes_max
+        self._pending: dict[bytes, Pending] = {}
+        self._by_encoded: dict[bytes, CheckedTransaction] = {}
+        self._queue: deque[CheckedTransaction] = deque()
+        self._queue_size = 0
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Transactions that wait for a block."""
+        return len(self._queue)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the transactions that wait for a block."""
+        return self._queue_size
+
+    def find(self, transaction_id: bytes) -> Pending | None:
+        """A transaction that is admitted and not certified."""
+        return self._pending.get(transaction_id)
+
+    def find_checked(self, encoded: bytes) -> CheckedTransaction | None:
+        """The same, by its bytes with signatures: they need not be verified again."""
+        return self._by_encoded.get(encoded)
+
+    def check_room(self, count: int, size_bytes: int) -> None:
+        """Raise ApiError (OVERLOADED) unless so many more transactions fit."""
+        if self._closed:
+            raise ApiError(ReceiptCode.NOT_READY, "the node is stopping")
+        if (
+            len(self._queue) + count > self._count_max
+            or self._queue_size + size_bytes > self._size_bytes_max
+        ):
+            raise ApiError(
+                ReceiptCode.OVERLOADED,
+                f"{len(self._queue)} transactions wait for a block already",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+
+    def add(self, transaction: CheckedTransaction) -> Pending:
+        """Queue a transaction, or join the one with this id. Raises ApiError (OVERLOADED)."""
+        pending = self._pending.get(transaction.transaction_id)
+        if pending is None:
+            self.check_room(1, len(transaction.encoded))
+            pending = Pending(transaction)
+            self._pending[transaction.transaction_id] = pending
+            self._by_encoded[transaction.encoded] = transaction
+            self._queue.append(transaction)
+            self._queue_size += len(transaction.encoded)
+        return pending
+
+    def take(self, count_max: int, size_bytes_max: int) -> list[CheckedTransaction]:
+        """The next transactions for a block, at least one if any waits; they stay pending."""
+        taken: list[CheckedTransaction] = []
+        size = 0
+        while self._queue and len(taken) < count_max:
+            size += len(self._queue[0].encoded)
+            if taken and size > size_bytes_max:
+                break
+            transaction = self._queue.popleft()
+            self._queue_size -= len(transaction.encoded)
+            taken.append(transaction)
+        return taken
+
+    def give_back(self, transactions: Sequence[CheckedTransaction]) -> None:
+        """Put transactions that did not get into a block back to the front, in their order."""
+        for transaction in reversed(transactions):
+            if transaction.transaction_id in self._pending:
+                self._queue.appendleft(transaction)
+                self._queue_size += len(transaction.encoded)
+
+    def settle(self, transaction_ids: Iterable[bytes], proofs: Mapping[bytes, bytes]) -> None:
+        """Forget transactions that are certified and answer who waits, by id."""
+        for transaction_id in transaction_ids:
+            pending = self._pending.pop(transaction_id, None)
+            if pending is None:
+                continue
+            self._by_encoded.pop(pending.transaction.encoded, None)
+            if pending.outcome is not None and not pending.outcome.done():
+                pending.outcome.set_result(proofs.get(transaction_id))
+
+    def close(self) -> None:
+        """Admit nothing more and tell all who still wait that they will not be answered here."""
+        self._closed = True
+        for pending in self._pending.values():
+            if pending.outcome is not None and not pending.outcome.done():
+                pending.outcome.set_result(None)
+        self._pending.clear()
+        self._by_encoded.clear()
+        self._queue.clear()
+        self._queue_size = 0
+
+    def is_awaited(self, transaction_id: bytes) -> bool:
+        """Whether somebody waits for the proof of a transaction."""
+        pending = self._pending.get(transaction_id)
+        return pending is not None and pending.is_awaited

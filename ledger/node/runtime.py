@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A validator on the network: a `NodeCore` behind gRPC with TLS. Started, waited for, stopped.
+
+Stopping gracefully: take no new transactions, certify the block in flight and the queue, let calls
+end, close the stores. Whatever ends the driver ends the node; corruption is never survived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ledger.api.server import ApiServer, ServerLimits
+from ledger.node.clock import SystemClock
+from ledger.node.config import NodeConfig
+from ledger.node.core import Environment, NodeCore
+from ledger.node.errors import NodeError
+from ledger.node.failpoints import FAILPOINTS_BY_NAME, FailpointHook, kill_at, pass_by
+from ledger.node.keys import load_validator_keys
+from ledger.node.stores import get_opener, load_genesis
+from ledger.node.tls import LeafIssuer
+
+_log = logging.getLogger(__name__)
+
+
+def system_environment(config: NodeConfig) -> Environment:
+    """The machine's clock, the configured storage; a failpoint only if a test configured one."""
+    failpoint: FailpointHook = pass_by
+    if config.testing.crash_at:
+        failpoint = kill_at(
+            FAILPOINTS_BY_NAME[config.testing.crash_at], config.testing.crash_height
+        )
+        _log.warning("test option set crash_at=%s", config.testing.crash_at)
+    return Environment(SystemClock(), get_opener(config.storage.engine), failpoint)
+
+
+class NodeRuntime:
+    """A running node. Belongs to one event loop."""
+
+    def __init__(
+        self, config: NodeConfig, core: NodeCore, server: ApiServer, driving: asyncio.Task[None]
+    ) -> None:
+        """Use `start`."""
+        self._config = config
+        self._core = core
+        self._server = server
+        self._driving = driving
+        self._is_stopped = False
+
+    @classmethod
+    async def start(cls, config: NodeConfig, environment: Environment | None = None) -> NodeRuntime:
+        """Open, check, listen, and begin to drive.
+
+        Raises NodeError, StorageError (CorruptionError among them): nothing runs or is open then.
+        """
+        environment = environment or system_environment(config)
+        encoded, genesis = load_genesis(config.genesis_path)
+        keys = load_validator_keys(config.home)
+        core = NodeCore(config, genesis, encoded, keys, environment)
+        try:
+            issuer = LeafIssuer(
+                keys.tls,
+                core.validator.tls_certificate,
+                core.validator.id,
+                time_ms=environment.clock.time_ms,
+                names=config.api.names,
+            )
+            server = _make_server(config, core, issuer)
+        except BaseException:
+            await core.stop()
+            raise
+        driving = core.start()
+        await server.start()
+        _log.info(
+            "started node=%s chain=%s height=%d port=%d voting=%s",
+            core.validator.id,
+            genesis.chain_id,
+            core.tip_at_start.height,
+            server.port,
+            core.driver.no_vote_reason or "yes",
+        )
+        return cls(config, core, server, driving)
+
+    @property
+    def port(self) -> int:
+        """Of the listener for clients."""
+        return self._server.port
+
+    @property
+    def core(self) -> NodeCore:
+        """What runs behind the listener."""
+        return self._core
+
+    async def wait(self) -> None:
+        """Return when the driver has ended. Raises what ended it, but for a stop."""
+        await asyncio.shield(self._driving)
+
+    async def stop(self) -> None:
+        """Stop gracefully. Idempotent."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        _log.info("stopping height=%d", self._core.driver.tip.height)
+        await self._server.set_serving(serving=False)
+        await self._core.stop_driving()
+        await self._server.stop(self._config.api.stop_grace_ms)
+        self._core.close()
+        _log.info("stopped height=%d", self._core.driver.tip.height)
+
+
+def _make_server(config: NodeConfig, core: NodeCore, issuer: LeafIssuer) -> ApiServer:
+    def key_pair() -> tuple[bytes, bytes]:
+        leaf = issuer.current()
+        return leaf.private_key, leaf.certificate_chain
+
+    try:
+        return ApiServer(
+            core.node,
+            config.listen_address,
+            limits=ServerLimits(
+                calls_count_max=config.api.calls_count_max,
+                streams_count_max=config.api.streams_count_max,
+            ),
+            key_pair=key_pair,
+        )
+    except OSError as error:
+        raise NodeError(
+            "LISTEN_FAILED", str(error), "Choose another address in api.listen, or free this one."
+        ) from None

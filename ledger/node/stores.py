@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening a node's stores, and the state of the chain in them.
+
+`data/chain` holds log, blocks and state; `data/votes` the record of this key's votes, apart from it
+and outside backups. The votes come first: a chain without its votes must not vote (R7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.model.block import QuorumCertificate
+from ledger.model.certificate import CertificateError, FaultModel, verify_certificate
+from ledger.model.codec import decode, encode
+from ledger.model.genesis import Genesis, GenesisError, decode_genesis, genesis_header
+from ledger.model.hashes import compute_validators_hash
+from ledger.model.limits import GENESIS_SIZE_MAX
+from ledger.model.merkle_log import CompactRange
+from ledger.model.proofs import CertifiedHead
+from ledger.node.config import NodeConfig
+from ledger.node.errors import NodeError, usage_error
+from ledger.node.execution import initialise_chain
+from ledger.node.keys import ValidatorKeys, is_vote_key_used, mark_vote_key_used
+from ledger.node.tip import NetworkRules, Tip
+from ledger.state import tree
+from ledger.storage.chain import ChainStore
+from ledger.storage.consistency import check_chain, find_block_above
+from ledger.storage.errors import (
+    STORE_CORRUPT,
+    STORE_INCONSISTENT,
+    CorruptionError,
+)
+from ledger.storage.kv import KeyValueStore
+from ledger.storage.memory import MemoryStore
+from ledger.storage.vote_record import VoteRecordStore
+
+OpenStore = Callable[[Path], KeyValueStore]
+"""Opens the store in a directory, made if it is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStores:
+    """What a node starts from."""
+
+    chain: ChainStore
+    votes: VoteRecordStore
+    tip: Tip
+    no_vote_reason: str
+    """Why this key must not vote, or an empty string."""
+
+
+def get_opener(engine: str) -> OpenStore:
+    """How stores of a configured engine are opened."""
+    if engine == "memory":
+        return lambda _: MemoryStore()
+
+    def open_leveldb(directory: Path) -> KeyValueStore:
+        from ledger.storage.leveldb import LevelDBStore
+
+        return LevelDBStore(directory)
+
+    return open_leveldb
+
+
+def load_genesis(path: Path) -> tuple[bytes, Genesis]:
+    """Read and check the genesis document. Raises NodeError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(GENESIS_SIZE_MAX + 1)
+    except OSError as error:
+        raise usage_error(
+            "GENESIS_NOT_FOUND",
+            f"{path}: {error.strerror}",
+            "Put the network's genesis document where the configuration says.",
+        ) from None
+    try:
+        return data, decode_genesis(data)
+    except GenesisError as error:
+        raise usage_error(
+            error.code, f"{path}: {error}", "Get the genesis document of the network again."
+        ) from None
+
+
+def make_rules(genesis: Genesis) -> NetworkRules:
+    """What every block must agree with."""
+    return NetworkRules(
+        chain_id=genesis.chain_id,
+        protocol_version=genesis.protocol_version,
+        fault_model=FaultModel(genesis.fault_model),
+        validator_set=genesis.validator_set,
+        validators_hash=compute_validators_hash(encode(genesis.validator_set)),
+    )
+
+
+@contextlib.contextmanager
+def open_stores(
+    config: NodeConfig,
+    genesis: Genesis,
+    rules: NetworkRules,
+    keys: ValidatorKeys,
+    open_store: OpenStore,
+) -> Generator[OpenedStores]:
+    """Open both stores, check them against each other, close them at the end.
+
+    On the first start they are made. Raises StorageError, CorruptionError, NodeError.
+    """
+    try:
+        config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NodeError(
+            "STORAGE_IO", f"{config.data_path}: {error.strerror}", "Make the directory writable."
+        ) from None
+    with contextlib.ExitStack() as stack:
+        votes_store = open_store(config.data_path / "votes")
+        stack.callback(votes_store.close)
+        chain_store = open_store(config.data_path / "chain")
+        stack.callback(chain_store.close)
+        votes = VoteRecordStore(
+            votes_store, chain_id=rules.chain_id, public_key=keys.vote.public_key
+        )
+        chain = ChainStore(chain_store)
+        if chain.is_empty:
+            initialise_chain(chain, genesis)
+        chain.check_genesis(genesis.genesis_hash)
+        if votes.latest is None and not is_vote_key_used(config.home):
+            _begin_to_vote(config.home, rules.chain_id, chain, votes)
+        yield _check(chain, votes, genesis, rules)
+
+
+def _begin_to_vote(home: Path, chain_id: str, chain: ChainStore, votes: VoteRecordStore) -> None:
+    """The first start of this key: state that it has never voted, then that it may."""
+    if chain.head.height > 0 or find_block_above(chain) is not None:
+        return  # there is a chain: whoever voted on it has lost its record
+    mark_vote_key_used(home, chain_id)
+    votes.initialise()
+
+
+def _check(
+    chain: ChainStore, votes: VoteRecordStore, genesis: Genesis, rules: NetworkRules
+) -> OpenedStores:
+    def compute_state_root(version: int) -> bytes:
+        try:
+            return tree.root_hash(chain.state, version)
+        except (tree.MissingNodeError, tree.CorruptNodeError) as error:
+            raise CorruptionError(STORE_CORRUPT, f"the state tree: {error}") from error
+
+    opened = check_chain(chain, votes.latest, compute_state_root)
+    if opened.header.height == 0:
+        if opened.encoded_header != encode(genesis_header(genesis)):
+            raise CorruptionError(
+                STORE_INCONSISTENT, "the stored block 0 is not that of the genesis document"
+            )
+    else:
+        try:
+            verify_certificate(
+                decode(QuorumCertificate, opened.certificate),
+                rules.validator_set,
+                chain_id=rules.chain_id,
+                fault_model=rules.fault_model,
+            )
+        except CertificateError as error:
+            raise CorruptionError(
+                STORE_CORRUPT, f"the certificate of block {opened.header.height}: {error}"
+            ) from error
+    head = chain.head
+    tip = Tip(
+        header=opened.header,
+        block_hash=head.block_hash,
+        head=CertifiedHead(opened.encoded_header, opened.certificate),
+        log=CompactRange(head.height + 1, head.log_hashes),
+        state_version=head.state_version,
+        state_root=head.state_root,
+    )
+    return OpenedStores(chain, votes, tip, opened.no_vote_reason)
