@@ -117,6 +117,15 @@ def test_no_fact_may_be_absent(place: Place) -> None:
     assert caught.value.code == "MALFORMED"
 
 
+def test_a_further_context_is_refused_even_when_it_is_signed() -> None:
+    document = signed_credential()
+    context = document["@context"]
+    assert isinstance(context, list)
+    document["@context"] = [*context, {"site": "urn:a:b"}]
+    with pytest.raises(CredentialError, match="context"):
+        read_facts(sign_again(document))
+
+
 def test_a_second_template_is_not_chosen_from() -> None:
     document = signed_credential()
     schema = value_at(document, ("credentialSchema", 0))
