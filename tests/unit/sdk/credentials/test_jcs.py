@@ -74,7 +74,6 @@ def test_member_names_are_ordered_by_utf16_on_both_paths(monkeypatch: pytest.Mon
         nested(CANONICAL_DEPTH_MAX + 1),
         {"a": [0.5, nested(CANONICAL_DEPTH_MAX)]},
     ],
-    ids=repr,
 )
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
     with pytest.raises(CredentialError) as caught:
