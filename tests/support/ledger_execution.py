@@ -229,6 +229,33 @@ class LedgerWorld:
         assert receipt.code == ReceiptCode.APPLIED, (ReceiptCode(receipt.code).name, results)
         return results
 
+    def refuse(
+        self, code: ReceiptCode, author: str, operation: Operation, **options: Any
+    ) -> Mapping[str, str]:
+        """Submit what must be refused with a code and change nothing; the receipt's results.
+
+        The dry run must say the same, and leave the state alone too.
+        """
+        if self.state.expiring(self.time + 1000, 1):
+            self.run_block([])  # what expired meanwhile leaves now, not with the refused one
+        before = self.snapshot()
+        encoded = self.make_transaction(author, operation, **options)
+        tried = dry_run(
+            self.state,
+            time_ms=self.time + 1000,
+            height=self.header.height + 1,
+            transaction=self.check(encoded),
+        )
+        result = self.run_block([encoded])
+        receipt = result.receipts[0]
+        results = {item.name: item.value for item in receipt.results}
+        assert ReceiptCode(receipt.code) is code, (ReceiptCode(receipt.code).name, results)
+        assert tried == receipt
+        assert result.writes == ()
+        assert result.expiring_added == ()
+        assert self.values == before
+        return results
+
     def dry_run(self, author: str, operation: Operation, **options: Any) -> Receipt:
         return dry_run(
             self.state,
