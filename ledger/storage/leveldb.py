@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from ledger.storage.errors import (
     STORAGE_LOCKED,
@@ -30,6 +30,11 @@ BLOOM_FILTER_BITS: Final = 10
 """Bits for each key: about 1 % of the misses read a block for nothing."""
 
 
+def check_available() -> None:
+    """Raise StorageUnavailableError where LevelDB cannot be used."""
+    _import_plyvel()
+
+
 class LevelDBStore:
     """`KeyValueStore` in a directory, held by one process at a time."""
 
@@ -39,15 +44,7 @@ class LevelDBStore:
         Raises StorageUnavailableError, StorageLockedError, CorruptionError, or StorageError
         (STORAGE_IO) when the disk refuses.
         """
-        try:
-            import plyvel as untyped  # pyright: ignore[reportMissingTypeStubs]
-        except ImportError as error:
-            raise StorageUnavailableError(
-                STORAGE_UNAVAILABLE,
-                "LevelDB storage needs plyvel, which is not installed",
-                "Install it: pip install 'psetledger[node]'; or use --storage memory.",
-            ) from error
-        plyvel: Any = untyped
+        plyvel = _import_plyvel()
         self._directory = directory
         self._error: type[Exception] = plyvel.Error
         self._corruption: type[Exception] = plyvel.CorruptionError
@@ -134,3 +131,15 @@ class LevelDBStore:
         raise StorageError(
             "STORAGE_IO", text, "Check that the disk has space and that the directory is writable."
         ) from error
+
+
+def _import_plyvel() -> Any:
+    try:
+        import plyvel  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        raise StorageUnavailableError(
+            STORAGE_UNAVAILABLE,
+            "LevelDB storage needs plyvel, which is not installed",
+            "Install it: pip install 'psetledger[node]'; or use --storage memory.",
+        ) from error
+    return cast("Any", plyvel)

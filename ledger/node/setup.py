@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making a validator's home: keys, configuration, and the record that goes into genesis.
+
+A home is the directory of one node::
+
+    config.toml   what the operator may change
+    keys/         vote.key peer.key tls.key, mode 0600
+    data/         chain, votes
+    logs/         node.log
+    node.pid      while it runs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ledger.model import bls
+from ledger.model.block import Validator
+from ledger.model.identifiers import is_validator_id
+from ledger.node.config import CONFIG_FILE, NodeOptions, encode_config
+from ledger.node.errors import usage_error
+from ledger.node.keys import create_validator_keys, write_new_file
+from ledger.node.tls import create_ca_certificate
+
+
+def create_node_home(
+    home: Path,
+    validator_id: str,
+    *,
+    organisation: str,
+    genesis: str = "../genesis.json",
+    **tables: Any,
+) -> Validator:
+    """Make a home with fresh keys; the validator's record for genesis.
+
+    Args:
+        home: made if it is missing; must hold neither keys nor a configuration.
+        validator_id: 1 to 32 of a-z, 0-9 and hyphen.
+        organisation: DID of the organisation that runs the node.
+        genesis: where the genesis document is, or will be; a relative path starts at `home`.
+        tables: option objects of `ledger.node.config` by table name, where they differ from the
+            defaults.
+
+    Raises:
+        NodeError: VALIDATOR_ID_INVALID, HOME_EXISTS, KEY_EXISTS. Nothing is changed then.
+    """
+    if not is_validator_id(validator_id):
+        raise usage_error(
+            "VALIDATOR_ID_INVALID",
+            f"{validator_id!r} is no validator id",
+            "Use 1 to 32 of a-z, 0-9 and hyphen.",
+        )
+    if (home / CONFIG_FILE).exists():
+        raise usage_error(
+            "HOME_EXISTS", f"{home} is a node's home already", "Choose another directory."
+        )
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = create_validator_keys(home)
+    text = encode_config(NodeOptions(id=validator_id, genesis=genesis), **tables)
+    write_new_file(home / CONFIG_FILE, text.encode())
+    return Validator(
+        id=validator_id,
+        organisation=organisation,
+        vote_key_type=keys.vote.key_type,
+        vote_key=keys.vote.public_key,
+        vote_possession=bls.prove_possession(keys.vote.secret),
+        peer_key=keys.peer.public_key,
+        tls_certificate=create_ca_certificate(keys.tls, validator_id),
+    )
