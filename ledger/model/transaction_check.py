@@ -94,6 +94,8 @@ def check_transaction(encoded: bytes, *, chain_id: str) -> CheckedTransaction:
     except EncodingError as error:
         code = ReceiptCode.TOO_LARGE if error.code == TOO_LARGE else ReceiptCode.MALFORMED
         raise TransactionRefusedError(code, str(error)) from None
+    if not transaction.body:
+        raise _malformed("no body")
     operation = _check_body(body, chain_id)
     transaction_id = compute_transaction_id(transaction.body)
     _check_signatures(body.signers, transaction.signatures, transaction_message(transaction_id))
