@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmarks.bars import BARS, CREDENTIAL_BAR, WRITES_BAR
+from benchmarks.report import format_number, format_ratio, print_report
+from benchmarks.results import Parameter, Result, Run
+
+MACHINE: dict[str, Any] = {
+    "processor": "Sample CPU",
+    "cores": 2,
+    "memory_bytes": 8 * 2**30,
+    "python": "CPython 3.11",
+    "file_system": "ext4",
+    "load_average": 0.1,
+    "load_average_after": 0.2,
+    "quick": False,
+    "drift": 1.0,
+}
+
+
+def throughput(writes: float, operation: str, in_flight: int = 256) -> Result:
+    return Result(
+        workload="writes",
+        parameters={"in_flight": in_flight, "operation": operation},
+        metric="throughput",
+        value=writes,
+        unit="writes/s",
+        limit_name="ed25519-verify",
+        limit_value=20_000.0,
+        ratio=writes / 20_000.0,
+    )
+
+
+def verification(ratio: float, start: str) -> Result:
+    parameters: dict[str, Parameter] = {"start": start}
+    return Result(
+        "credential", parameters, "verify", ratio * 50, "µs", "ed25519-verify", 50.0, ratio
+    )
+
+
+def render(*results: Result, commit: str = "abc", **machine: Any) -> str:
+    text = StringIO()
+    print_report(Run(commit, MACHINE | machine, results), Console(file=text, width=160))
+    return text.getvalue()
+
+
+def test_a_bar_is_judged_by_the_worst_figure_it_speaks_of() -> None:
+    run = Run("c", {}, (throughput(1200, "publish"), throughput(900, "status")))
+    judgement = WRITES_BAR.judge(run)
+    assert judgement is not None
+    assert not judgement.is_met
+    assert judgement.worst.parameters["operation"] == "status"
+    assert judgement.ratio == pytest.approx(0.045)
+
+
+def test_a_bar_is_met_at_its_bound() -> None:
+    low = WRITES_BAR.judge(Run("c", {}, (throughput(1000, "publish"),)))
+    high = CREDENTIAL_BAR.judge(Run("c", {}, (verification(8.0, "warm"),)))
+    assert low is not None
+    assert low.is_met
+    assert high is not None
+    assert high.is_met
+
+
+def test_a_bar_from_above_is_missed_above() -> None:
+    run = Run("c", {}, (verification(8.01, "warm"), verification(1.0, "cold")))
+    judgement = CREDENTIAL_BAR.judge(run)
+    assert judgement is not None
+    assert not judgement.is_met
+
+
+def test_figures_with_other_parameters_do_not_count() -> None:
+    run = Run("c", {}, (throughput(10, "publish", in_flight=1), verification(50, "cold")))
+    assert all(bar.judge(run) is None for bar in BARS)
+
+
+def test_the_report_says_met_not_met_and_not_measured() -> None:
+    assert "not measured" in render(throughput(2000, "publish", in_flight=1))
+    met = render(throughput(2000, "publish"))
+    assert "NOT MET" not in met
+    assert "10 %, at least 5 %" in met
+    assert "NOT MET" in render(throughput(200, "publish"))
+
+
+def test_the_report_shows_value_unit_limit_and_ratio() -> None:
+    text = render(verification(6.5, "warm"))
+    assert "325" in text
+    assert "6.5 ×" in text
+    assert "ed25519-verify" in text
+    assert "start=warm" in text
+
+
+@pytest.mark.parametrize(
+    ("machine", "note"),
+    [
+        ({"quick": True}, "quick run"),
+        ({"drift": 1.3}, "speed changed"),
+        ({"load_average": 1.9}, "busy"),
+    ],
+)
+def test_what_weakens_a_run_is_said(machine: dict[str, Any], note: str) -> None:
+    assert note in render(**machine)
+    assert note not in render()
+
+
+def test_a_dirty_checkout_is_said() -> None:
+    assert "differ from the commit" in render(commit="abc-dirty")
+
+
+def test_a_machine_that_tells_little_is_reported_all_the_same() -> None:
+    text = StringIO()
+    print_report(Run("c", {}, ()), Console(file=text, width=100))
+    assert "commit c" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.3579, "0.358"), (12.34, "12.3"), (434.4, "434"), (1234.5, "1,234")],
+)
+def test_numbers(value: float, text: str) -> None:
+    assert format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(None, ""), (0.0523, "5.23 %"), (1.57, "1.57 ×"), (2000.0, "2,000 ×")]
+)
+def test_ratios(ratio: float | None, text: str) -> None:
+    assert format_ratio(ratio) == text
