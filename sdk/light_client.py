@@ -141,6 +141,14 @@ class LightClient:
         self._is_stored = True
 
     @property
+    def is_verifying(self) -> bool:
+        return True
+
+    @property
+    def chain_id(self) -> str:
+        return self.trust.chain_id
+
+    @property
     def highest(self) -> VerifiedHead | None:
         """The highest head verified so far: the floor of every question sent from now on."""
         return self._highest
@@ -171,9 +179,9 @@ class LightClient:
         self._accept_head(head, floor)
         return head
 
-    def accept_head_at(self, answer: CertifiedHead, height: int) -> VerifiedHead:
+    def accept_head_at(self, answer: bytes, height: int) -> VerifiedHead:
         """Check that this is the head of a height, which may lie in the past. Raises ProofError."""
-        head = self._verify_head(answer)
+        head = self._verify_head(decode_certified_head(answer))
         if head.height != height:
             raise ProofError("HEAD_MISMATCH", f"height {head.height} was served for {height}")
         self._accept_past_head(head)

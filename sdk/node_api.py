@@ -73,13 +73,28 @@ class BatchItem:
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionAnswer:
+    """What a node says of a transaction; `bytes()` of it is evidence."""
+
+    state: TransactionState
+    proof: bytes
+    """Canonical TransactionProof when it is certified."""
+
+    def __bytes__(self) -> bytes:
+        return self.proof
+
+
+@dataclass(frozen=True, slots=True)
 class BlockAnswer:
-    """A block as it is stored."""
+    """A block as it is stored; `bytes()` of it is evidence."""
 
     proposal: bytes
     header: bytes
     certificate: bytes
     receipts: tuple[bytes, ...]
+
+    def __bytes__(self) -> bytes:
+        return b"".join((self.header, self.certificate, self.proposal, *self.receipts))
 
 
 class Node(Protocol):
@@ -111,8 +126,8 @@ class Node(Protocol):
         author: str = "",
         idempotency_key: bytes = b"",
         seconds: float,
-    ) -> tuple[TransactionState, bytes]:
-        """What the node knows of a transaction, and its proof when it is certified."""
+    ) -> TransactionAnswer:
+        """What the node knows of a transaction."""
         ...
 
     async def get_many(self, keys: Sequence[bytes], *, seconds: float) -> bytes:

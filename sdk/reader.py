@@ -55,16 +55,34 @@ class StateView:
     `unverified()`.
     """
 
-    __slots__ = ("_entries", "_used", "head", "is_verified")
+    __slots__ = ("_entries", "_head", "_used", "is_verified")
 
     def __init__(
-        self, head: VerifiedHead, entries: Mapping[bytes, StateEntry], *, is_verified: bool = True
+        self,
+        head: VerifiedHead | None,
+        entries: Mapping[bytes, StateEntry],
+        *,
+        is_verified: bool = True,
     ) -> None:
-        """`entries` have been verified under `head` (unless `is_verified` is False)."""
-        self.head = head
+        """`entries` have been verified under `head` (unless `is_verified` is False).
+
+        Without a head nothing has been fetched: looking at height or time is a miss, too.
+        """
+        self._head = head
         self.is_verified = is_verified
         self._entries = entries
         self._used: dict[bytes, None] = {}
+
+    @property
+    def head(self) -> VerifiedHead:
+        if self._head is None:
+            raise MissingKeysError(())
+        return self._head
+
+    @property
+    def used_keys(self) -> tuple[bytes, ...]:
+        """The keys looked up so far."""
+        return tuple(self._used)
 
     @property
     def height(self) -> int:
@@ -93,10 +111,10 @@ class StateView:
         Raises:
             MissingKeysError: with all that are not fetched yet.
         """
+        self._used.update(dict.fromkeys(keys))
         missing = [key for key in dict.fromkeys(keys) if key not in self._entries]
         if missing:
             raise MissingKeysError(missing)
-        self._used.update(dict.fromkeys(keys))
         return [self._entries[key].value or None for key in keys]
 
     def record(self, cls: type[T], key: bytes) -> T | None:
@@ -167,6 +185,16 @@ class VerifiedReader(Protocol):
 
     @property
     def chain_id(self) -> str: ...
+
+    @property
+    def known_height(self) -> int:
+        """Height of the newest head seen so far, 0 before the first: facts of a lower one are old."""
+        ...
+
+    @property
+    def max_age(self) -> timedelta:
+        """What `ask` takes for `max_age` when none is given."""
+        ...
 
     async def ask(
         self, question: Callable[[StateView], T], *, max_age: timedelta | None = None

@@ -37,6 +37,7 @@ from sdk.node_api import (
     BlockAnswer,
     CallFault,
     NodeCallError,
+    TransactionAnswer,
     TransactionState,
 )
 from sdk.results import NodeStatus, Wait
@@ -106,7 +107,7 @@ class GrpcNode:
         author: str = "",
         idempotency_key: bytes = b"",
         seconds: float,
-    ) -> tuple[TransactionState, bytes]:
+    ) -> TransactionAnswer:
         request = pb.GetTransactionRequest(
             transaction_id=transaction_id, author=author, idempotency_key=idempotency_key
         )
@@ -114,7 +115,7 @@ class GrpcNode:
             lambda channel: rpc.LedgerServiceStub(channel).GetTransaction, request, seconds
         )
         try:
-            return TransactionState(answer.state), answer.proof
+            return TransactionAnswer(TransactionState(answer.state), answer.proof)
         except ValueError:
             raise NodeCallError(
                 CallFault.NODE_FAULT, f"{self.name} answers with an unknown state"

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers questions from the network: fetches what they miss, all of it under one state root.
+
+Rules of this file:
+- Entries are proven under a state root, so those of two heads with the same root belong together;
+  when the root has moved between two fetches, everything looked up is fetched again in one call.
+- Facts of the newest root seen are remembered, up to a limit. Without a `max_age` they are used only
+  after a node has shown, in this call, that the head still has that root; with one, also when that
+  was not longer ago and this client has seen no newer head since.
+- `accept` functions turn bytes into facts or raise ProofError; then the answer is evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol, SupportsBytes, TypeVar
+
+from ledger.model.identifiers import network_of_chain
+from ledger.model.proofs import StateEntry, TransactionProof
+from ledger.model.receipts import ReceiptCode
+from ledger.model.verification import (
+    ProofError,
+    VerifiedHead,
+    VerifiedTransaction,
+)
+from sdk.errors import TrustError, UnavailableError
+from sdk.evidence import EvidenceStore
+from sdk.failover import Failover, UnprovenError
+from sdk.light_client import VerifiedEntries
+from sdk.node_api import Node, NodeCallError
+from sdk.reader import (
+    KEYS_COUNT_MAX,
+    ROUNDS_COUNT_MAX,
+    Answer,
+    MissingKeysError,
+    StateView,
+)
+from sdk.refusals import as_read_error
+
+KEYS_PER_CALL_MAX: Final = 1_024
+FETCHES_COUNT_MAX: Final = 16
+"""Times the same keys are fetched because the state moved between the parts of an answer."""
+CACHE_ENTRIES_COUNT_MAX: Final = 16_384
+CACHE_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
+
+A = TypeVar("A", bound=SupportsBytes)
+T = TypeVar("T")
+
+
+class Believer(Protocol):
+    """Decides what to believe: the light client, or `sdk.unverified` that believes everything."""
+
+    @property
+    def is_verifying(self) -> bool: ...
+
+    @property
+    def chain_id(self) -> str: ...
+
+    @property
+    def highest(self) -> VerifiedHead | None: ...
+
+    def accept_state(
+        self, answer: bytes, keys: Sequence[bytes], floor: VerifiedHead | None
+    ) -> VerifiedEntries: ...
+
+    def accept_head(self, answer: bytes, floor: VerifiedHead | None) -> VerifiedHead: ...
+
+    def accept_head_at(self, answer: bytes, height: int) -> VerifiedHead: ...
+
+    def accept_transaction(
+        self, answer: bytes, transaction_id: bytes
+    ) -> tuple[VerifiedTransaction, TransactionProof]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is known under one state root."""
+
+    head: VerifiedHead
+    entries: dict[bytes, StateEntry]
+    asked_at: float
+    """Loop time at which the call that showed `head` was sent."""
+
+
+class NetworkReader:
+    """A `VerifiedReader` over the nodes of a network. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        believer: Believer,
+        failover: Failover,
+        evidence: EvidenceStore,
+        *,
+        seconds: float,
+        max_age: timedelta,
+        time_ms: Callable[[], int],
+    ) -> None:
+        """Args: seconds: deadline of each question; max_age: the default of `ask`."""
+        self._believer = believer
+        self._failover = failover
+        self._evidence = evidence
+        self._seconds = seconds
+        self._max_age = max_age
+        self._time_ms = time_ms
+        self._facts: _Facts | None = None
+
+    @property
+    def network(self) -> str:
+        return network_of_chain(self.chain_id) or ""
+
+    @property
+    def chain_id(self) -> str:
+        return self._believer.chain_id
+
+    @property
+    def known_height(self) -> int:
+        """As `sdk.reader.VerifiedReader.known_height`."""
+        highest = self._believer.highest
+        return 0 if highest is None else highest.height
+
+    @property
+    def max_age(self) -> timedelta:
+        """As `sdk.reader.VerifiedReader.max_age`."""
+        return self._max_age
+
+    async def ask(
+        self, question: Callable[[StateView], T], *, max_age: timedelta | None = None
+    ) -> Answer[T]:
+        """As `sdk.reader.VerifiedReader.ask`."""
+        facts, is_current = self._recall(self._max_age if max_age is None else max_age)
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        for _ in range(ROUNDS_COUNT_MAX):
+            view = StateView(
+                None if facts is None else facts.head,
+                {} if facts is None else facts.entries,
+                is_verified=self._believer.is_verifying,
+            )
+            answer: Answer[T] | None = None
+            missing: tuple[bytes, ...] = ()
+            try:
+                answer = Answer(question(view), view)
+            except MissingKeysError as error:
+                missing = error.keys
+            except ProofError as error:
+                raise self._malformed(error, view) from error
+            if answer is not None and is_current and facts is not None:
+                self._remember(facts, view)
+                return answer
+            facts = await self._learn(facts, view.used_keys, missing, deadline)
+            is_current = True
+        raise _moving()
+
+    async def head(self) -> VerifiedHead:
+        """The network's newest certified head.
+
+        Raises:
+            UnavailableError, TrustError.
+        """
+        return (await self._fetch_head(self._deadline())).head
+
+    async def head_at(self, height: int) -> VerifiedHead:
+        """The certified head of a height, from 1.
+
+        Raises:
+            CallerError: HEIGHT_UNKNOWN.
+            UnavailableError, TrustError.
+        """
+        return await self.call(
+            lambda node, seconds: node.get_head_at(height, seconds=seconds),
+            lambda answer, _: self._believer.accept_head_at(answer, height),
+            question=f"head of height {height}",
+        )
+
+    async def time_at(self, height: int) -> int:
+        """As `sdk.reader.VerifiedReader.time_at`."""
+        return (await self.head_at(height)).time
+
+    async def call(
+        self,
+        send: Callable[[Node, float], Awaitable[A]],
+        accept: Callable[[A, VerifiedHead | None], T],
+        *,
+        question: str,
+        seconds: float | None = None,
+    ) -> T:
+        """Read something from whichever node answers, and believe it only if it is proven.
+
+        Args:
+            send: asks a node, given the seconds left.
+            accept: turns the answer into a value, given the highest head known before it was sent.
+            question: for the evidence.
+            seconds: instead of the client's own deadline.
+
+        Raises:
+            CallerError: the request was refused.
+            UnavailableError, TrustError.
+        """
+
+        async def attempt(node: Node, left: float) -> T:
+            floor = self._believer.highest
+            answer = await send(node, left)
+            return self.believe(
+                answer, lambda held: accept(held, floor), question=question, endpoint=node.name
+            )
+
+        try:
+            return await self._failover.run(
+                attempt, seconds=self._seconds if seconds is None else seconds
+            )
+        except NodeCallError as error:
+            raise as_read_error(error) from error
+
+    def believe(self, answer: A, accept: Callable[[A], T], *, question: str, endpoint: str) -> T:
+        """What `accept` makes of an answer.
+
+        Raises:
+            UnprovenError: it is not proven; the answer is kept as evidence.
+        """
+        try:
+            return accept(answer)
+        except ProofError as error:
+            raise self._unproven(error, question, bytes(answer), endpoint) from error
+
+    def forget(self) -> None:
+        """Use no fact fetched before."""
+        self._facts = None
+
+    # ---- fetching
+
+    async def _learn(
+        self,
+        facts: _Facts | None,
+        used: Sequence[bytes],
+        missing: Sequence[bytes],
+        deadline: float,
+    ) -> _Facts:
+        """Fetch what is missing, or the head when nothing is; again all of it if the root moved."""
+        if missing:
+            fresh = await self._fetch(missing, deadline)
+        else:
+            fresh = await self._fetch_head(deadline)
+        if facts is None:
+            return fresh
+        if fresh.head.state_root == facts.head.state_root:
+            newer = max(fresh.head, facts.head, key=lambda head: head.height)
+            return _Facts(newer, facts.entries | fresh.entries, fresh.asked_at)
+        wanted = list(dict.fromkeys((*used, *missing)))
+        return await self._fetch(wanted, deadline) if wanted else fresh
+
+    async def _fetch_head(self, deadline: float) -> _Facts:
+        asked_at = asyncio.get_running_loop().time()
+        head = await self.call(
+            lambda node, seconds: node.get_head(seconds=seconds),
+            self._believer.accept_head,
+            question="head",
+            seconds=deadline - asked_at,
+        )
+        return _Facts(head, {}, asked_at)
+
+    async def _fetch(self, keys: Sequence[bytes], deadline: float) -> _Facts:
+        """Entries of these keys under one state root."""
+        if len(keys) > KEYS_COUNT_MAX:
+            raise _too_many()
+        size = KEYS_PER_CALL_MAX
+        for _ in range(FETCHES_COUNT_MAX):
+            try:
+                facts = await self._fetch_parts(keys, size, deadline)
+            except NodeCallError as error:
+                if error.reason != ReceiptCode.RESOURCE_LIMIT.name or size == 1:
+                    raise as_read_error(error) from error
+                size = max(size // 4, 1)
+                continue
+            if facts is not None:
+                return facts
+        raise _moving()
+
+    async def _fetch_parts(
+        self, keys: Sequence[bytes], size: int, deadline: float
+    ) -> _Facts | None:
+        """As `_fetch`, in calls of up to `size` keys; None when the root moved between them."""
+        facts: _Facts | None = None
+        for first in range(0, len(keys), size):
+            part = keys[first : first + size]
+            asked_at = asyncio.get_running_loop().time()
+            held = await self._get_many(part, deadline - asked_at)
+            if facts is None:
+                facts = _Facts(held.head, held.entries, asked_at)
+            elif facts.head.state_root != held.head.state_root:
+                return None
+            else:
+                facts.entries |= held.entries
+                facts.head = max(facts.head, held.head, key=lambda head: head.height)
+        return facts
+
+    async def _get_many(self, keys: Sequence[bytes], seconds: float) -> VerifiedEntries:
+        async def attempt(node: Node, left: float) -> VerifiedEntries:
+            floor = self._believer.highest
+            answer = await node.get_many(keys, seconds=left)
+            return self.believe(
+                answer,
+                lambda held: self._believer.accept_state(held, keys, floor),
+                question="state keys " + " ".join(key.hex() for key in keys),
+                endpoint=node.name,
+            )
+
+        return await self._failover.run(attempt, seconds=seconds)
+
+    # ---- remembering
+
+    def _recall(self, max_age: timedelta) -> tuple[_Facts | None, bool]:
+        """What is remembered, and whether it may be used without asking anybody."""
+        facts = self._facts
+        if facts is None:
+            return None, False
+        age = asyncio.get_running_loop().time() - facts.asked_at
+        highest = self._believer.highest
+        is_newest = highest is None or facts.head.height >= highest.height
+        is_young = max_age > timedelta(0) and age <= max_age.total_seconds()
+        return facts, is_newest and is_young
+
+    def _remember(self, facts: _Facts, view: StateView) -> None:
+        held = self._facts
+        if held is not None and held.head.height > facts.head.height:
+            return
+        if not _is_small(facts.entries):
+            used = {key: facts.entries[key] for key in view.used_keys}
+            facts = _Facts(facts.head, used if _is_small(used) else {}, facts.asked_at)
+        self._facts = facts
+
+    def _unproven(
+        self, error: ProofError, question: str, answer: bytes, endpoint: str
+    ) -> UnprovenError:
+        path = self._evidence.keep(
+            error,
+            chain_id=self.chain_id,
+            endpoint=endpoint,
+            question=question,
+            answer=answer,
+            highest=self._believer.highest,
+            time_ms=self._time_ms(),
+        )
+        return UnprovenError(error, path)
+
+    def _malformed(self, error: ProofError, view: StateView) -> TrustError:
+        """The certified state itself holds what this release cannot read."""
+        evidence = self._unproven(error, "state", view.proof(), "certified state").evidence
+        return TrustError(
+            error.text,
+            code="STATE_MALFORMED",
+            remedy="Install a newer psetledger; if this is the newest, send the evidence to the"
+            " network's operators.",
+            evidence=evidence,
+        )
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._seconds
+
+
+def _is_small(entries: dict[bytes, StateEntry]) -> bool:
+    return (
+        len(entries) <= CACHE_ENTRIES_COUNT_MAX
+        and sum(len(entry.value) for entry in entries.values()) <= CACHE_SIZE_BYTES_MAX
+    )
+
+
+def _moving() -> UnavailableError:
+    return UnavailableError(
+        "the state moved on while the answer was being put together",
+        code="STATE_MOVING",
+        remedy="Try again; ask for less at a time.",
+    )
+
+
+def _too_many() -> UnavailableError:
+    return UnavailableError(
+        f"the answer rests on more than {KEYS_COUNT_MAX} records",
+        code="ANSWER_TOO_LARGE",
+        remedy="Ask for less at a time.",
+        retryable=False,
+    )

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes: signs an operation for the acting organisation, sends it, believes only proven receipts.
+
+Submissions are idempotent by their transaction id, so they are repeated and sent to another node
+like reads; when no answer comes, the error's `phase` says what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from ledger.model.genesis import Genesis
+from ledger.model.hashes import compute_transaction_id
+from ledger.model.limits import RECEIPT_SIZE_MAX, TRANSACTION_SIZE_MAX
+from ledger.model.receipts import ApiReason, ReceiptCode
+from ledger.model.transaction import Operation as ModelOperation
+from ledger.model.transaction import Receipt as ModelReceipt
+from ledger.model.transaction import Transaction, TransactionBody
+from ledger.model.verification import (
+    TRANSACTION_NOT_PROVEN,
+    ProofError,
+    VerifiedTransaction,
+    decode_message,
+    decode_transaction_proof,
+)
+from sdk.authors import Authors
+from sdk.client_checks import OperationRefusal, check_operation
+from sdk.errors import CallerError, RefusedError
+from sdk.failover import Failover
+from sdk.moments import to_instant
+from sdk.network_reader import Believer, NetworkReader
+from sdk.node_api import (
+    BatchItem,
+    CallFault,
+    Node,
+    NodeCallError,
+    TransactionAnswer,
+    TransactionState,
+)
+from sdk.operations import Operation
+from sdk.proof_files import encode_transaction_proof_file
+from sdk.refusals import as_refused, as_write_error, get_code, make_receipt, refusal_receipt
+from sdk.results import Receipt, TransactionStatus, Wait
+from sdk.signers import Signer
+from sdk.submission import (
+    EXPIRES_IN_DEFAULT,
+    SignedTransaction,
+    check_idempotency_key,
+    compute_expiry,
+    sign_transaction,
+)
+
+BATCH_COUNT_MAX: Final = 100
+"""Transactions of `submit_many` in one call."""
+BATCH_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
+TRANSACTION_ID_SIZE: Final = 32
+IDEMPOTENCY_KEY_SIZE: Final = 16
+
+AnyOperation = Operation | ModelOperation
+"""What `submit` takes: a promised operation, or the ledger's own."""
+
+_AUTHOR_CODES: Final = frozenset({ReceiptCode.KEY_NOT_AUTHORISED, ReceiptCode.AUTHOR_UNKNOWN})
+_PASSING: Final = frozenset(
+    {
+        ReceiptCode.OVERLOADED.name,
+        ReceiptCode.NOT_READY.name,
+        *(reason.value for reason in ApiReason),
+    }
+)
+"""Reasons in an answer to a batch that say nothing about the transaction: it is sent by itself."""
+
+
+class Submitter:
+    """Sends what one organisation submits."""
+
+    def __init__(
+        self,
+        reader: NetworkReader,
+        believer: Believer,
+        failover: Failover,
+        authors: Authors,
+        *,
+        genesis: Genesis,
+        seconds: float,
+        client_checks: bool,
+        time_ms: Callable[[], int],
+    ) -> None:
+        """Args: seconds: deadline of each call."""
+        self._reader = reader
+        self._believer = believer
+        self._failover = failover
+        self._authors = authors
+        self._genesis = genesis
+        self._seconds = seconds
+        self._client_checks = client_checks
+        self._time_ms = time_ms
+
+    async def submit(
+        self,
+        operation: AnyOperation,
+        *,
+        wait: Wait = Wait.CERTIFIED,
+        idempotency_key: bytes | None = None,
+        expires_in: timedelta = EXPIRES_IN_DEFAULT,
+        signers: Sequence[Signer] | None = None,
+    ) -> Receipt:
+        """As `LedgerClient.submit`."""
+        try:
+            signed = await self._sign(operation, idempotency_key, expires_in, signers)
+        except OperationRefusal as refusal:
+            raise as_refused(refusal_receipt(refusal.code, ""), refusal.text) from refusal
+        receipt = await self._send(signed, wait)
+        if not receipt.applied and wait is Wait.CERTIFIED:
+            if get_code(receipt.name) in _AUTHOR_CODES:
+                self._authors.forget()
+            raise as_refused(receipt)
+        return receipt
+
+    async def submit_many(
+        self, operations: Iterable[AnyOperation], *, wait: Wait = Wait.CERTIFIED
+    ) -> AsyncIterator[Receipt]:
+        """As `LedgerClient.submit_many`."""
+        batch: list[SignedTransaction | Receipt] = []
+        size = 0
+        for operation in operations:
+            try:
+                held: SignedTransaction | Receipt = await self._sign(operation)
+            except OperationRefusal as refusal:
+                held = refusal_receipt(refusal.code, "")
+            added = len(held.encoded) if isinstance(held, SignedTransaction) else 0
+            if len(batch) == BATCH_COUNT_MAX or (batch and size + added > BATCH_SIZE_BYTES_MAX):
+                for receipt in await self._send_batch(batch, wait):
+                    yield receipt
+                batch, size = [], 0
+            batch.append(held)
+            size += added
+        for receipt in await self._send_batch(batch, wait):
+            yield receipt
+
+    async def dry_run(
+        self, operation: AnyOperation, *, signers: Sequence[Signer] | None = None
+    ) -> Receipt:
+        """As `LedgerClient.dry_run`."""
+        try:
+            signed = await self._sign(operation, signers=signers)
+        except OperationRefusal as refusal:
+            return refusal_receipt(refusal.code, "")
+
+        def accept(answer: bytes, _floor: object) -> Receipt:
+            held = decode_message(ModelReceipt, answer, RECEIPT_SIZE_MAX)
+            return make_receipt(
+                held.code,
+                transaction_id=held.transaction_id.hex(),
+                height=held.height,
+                index=held.index,
+                as_of=to_instant(self._time_ms()),
+                results=held.results,
+            )
+
+        return await self._reader.call(
+            lambda node, seconds: node.dry_run(signed.encoded, seconds=seconds),
+            accept,
+            question=f"dry run of {signed.hex_id}",
+        )
+
+    async def transaction(self, id_or_key: str | bytes) -> TransactionStatus:
+        """As `LedgerClient.transaction`."""
+        asked = _parse_id_or_key(id_or_key)
+        author = await self._authors.did() if len(asked) == IDEMPOTENCY_KEY_SIZE else ""
+
+        async def send(node: Node, seconds: float) -> TransactionAnswer:
+            if author:
+                return await node.get_transaction(
+                    author=author, idempotency_key=asked, seconds=seconds
+                )
+            return await node.get_transaction(transaction_id=asked, seconds=seconds)
+
+        def accept(answer: TransactionAnswer, _floor: object) -> TransactionStatus:
+            if answer.state is TransactionState.PENDING:
+                return TransactionStatus("pending", None)
+            if answer.state is TransactionState.UNKNOWN:
+                return TransactionStatus("unknown", None)
+            found = _read_id(answer.proof, author, asked) if author else asked
+            receipt = self._accept_receipt(answer.proof, found)
+            return TransactionStatus("applied" if receipt.applied else "refused", receipt)
+
+        return await self._reader.call(send, accept, question=f"transaction {asked.hex()}")
+
+    async def _sign(
+        self,
+        operation: AnyOperation,
+        idempotency_key: bytes | None = None,
+        expires_in: timedelta = EXPIRES_IN_DEFAULT,
+        signers: Sequence[Signer] | None = None,
+    ) -> SignedTransaction:
+        """Raises OperationRefusal, CallerError, KeyAccessError and what reading raises."""
+        held = operation.to_model() if isinstance(operation, Operation) else operation
+        key = check_idempotency_key(idempotency_key)
+        highest = self._believer.highest
+        # A slow clock here must not make what is sent expire before it arrives.
+        now_ms = max(self._time_ms(), 0 if highest is None else highest.time)
+        expires_at = compute_expiry(expires_in, now_ms)
+        if self._client_checks:
+            check_operation(held, network=self._genesis.network, charter=self._genesis.charter)
+        return await sign_transaction(
+            held,
+            await self._authors.author(signers),
+            chain_id=self._reader.chain_id,
+            idempotency_key=key,
+            expires_at=expires_at,
+        )
+
+    async def _send(self, signed: SignedTransaction, wait: Wait) -> Receipt:
+        async def attempt(node: Node, seconds: float) -> Receipt:
+            answer = await node.submit(signed.encoded, wait, seconds=seconds)
+            if wait is Wait.ACCEPTED:
+                return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
+            return self._believe(answer, signed, node.name)
+
+        try:
+            return await self._failover.run(
+                attempt, seconds=self._seconds, is_write=True, transaction_id=signed.hex_id
+            )
+        except NodeCallError as error:
+            if get_code(error.reason) in _AUTHOR_CODES:
+                self._authors.forget()
+            raise as_write_error(error, signed.hex_id) from error
+
+    async def _send_batch(
+        self, batch: Sequence[SignedTransaction | Receipt], wait: Wait
+    ) -> Sequence[Receipt]:
+        """Receipts for a batch; what was refused before it was sent is in it as a receipt."""
+        signed = [held for held in batch if isinstance(held, SignedTransaction)]
+        answers: dict[bytes, Receipt | None] = {}
+        if signed:
+            answers = await self._send_signed(signed, wait)
+        receipts: list[Receipt] = []
+        for held in batch:
+            if isinstance(held, Receipt):
+                receipts.append(held)
+            else:
+                answer = answers[held.transaction_id]
+                receipts.append(await self._send_again(held, wait) if answer is None else answer)
+        return receipts
+
+    async def _send_signed(
+        self, signed: Sequence[SignedTransaction], wait: Wait
+    ) -> dict[bytes, Receipt | None]:
+        """Receipts by transaction id; None for what must be sent again."""
+
+        async def attempt(node: Node, seconds: float) -> dict[bytes, Receipt | None]:
+            items = await node.submit_batch(
+                [held.encoded for held in signed], wait, seconds=seconds
+            )
+            if len(items) != len(signed):
+                raise NodeCallError(CallFault.NODE_FAULT, f"{node.name} answers for other writes")
+            return {
+                held.transaction_id: self._accept_item(item, held, wait, node.name)
+                for item, held in zip(items, signed, strict=True)
+            }
+
+        first = signed[0].hex_id
+        try:
+            return await self._failover.run(
+                attempt, seconds=self._seconds, is_write=True, transaction_id=first
+            )
+        except NodeCallError as error:
+            raise as_write_error(error, first) from error
+
+    async def _send_again(self, signed: SignedTransaction, wait: Wait) -> Receipt:
+        try:
+            return await self._send(signed, wait)
+        except RefusedError as error:
+            held: Receipt = error.receipt
+            return held
+
+    def _accept_item(
+        self, item: BatchItem, signed: SignedTransaction, wait: Wait, endpoint: str
+    ) -> Receipt | None:
+        if item.reason:
+            code = get_code(item.reason)
+            if code is None or item.reason in _PASSING:
+                return None
+            return refusal_receipt(code, signed.hex_id)
+        if wait is Wait.ACCEPTED:
+            return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
+        return self._believe(item.proof, signed, endpoint)
+
+    def _believe(self, answer: bytes, signed: SignedTransaction, endpoint: str) -> Receipt:
+        return self._reader.believe(
+            answer,
+            lambda held: self._accept_receipt(held, signed.transaction_id),
+            question=f"submission of {signed.hex_id}",
+            endpoint=endpoint,
+        )
+
+    def _accept_receipt(self, answer: bytes, transaction_id: bytes) -> Receipt:
+        held, proof = self._believer.accept_transaction(answer, transaction_id)
+        file = encode_transaction_proof_file(proof) if self._believer.is_verifying else b""
+        return _make_receipt(held, file)
+
+
+def _read_id(answer: bytes, author: str, key: bytes) -> bytes:
+    """Id of the transaction in a proof, which must be of this author and idempotency key."""
+    proof = decode_transaction_proof(answer)
+    transaction = decode_message(Transaction, proof.transaction, TRANSACTION_SIZE_MAX)
+    body = decode_message(TransactionBody, transaction.body, TRANSACTION_SIZE_MAX)
+    if (body.author, body.idempotency_key) != (author, key):
+        raise ProofError(TRANSACTION_NOT_PROVEN, "the transaction has another author or key")
+    return compute_transaction_id(transaction.body)
+
+
+def _make_receipt(held: VerifiedTransaction, proof: bytes) -> Receipt:
+    receipt = held.receipt
+    return make_receipt(
+        receipt.code,
+        transaction_id=receipt.transaction_id.hex(),
+        height=receipt.height,
+        index=receipt.index,
+        as_of=to_instant(held.head.time),
+        results=receipt.results,
+        proof=proof,
+    )
+
+
+def _parse_id_or_key(id_or_key: str | bytes) -> bytes:
+    try:
+        data = bytes.fromhex(id_or_key) if isinstance(id_or_key, str) else id_or_key
+    except ValueError:
+        data = b""
+    if len(data) not in {TRANSACTION_ID_SIZE, IDEMPOTENCY_KEY_SIZE}:
+        raise CallerError(
+            "this is neither a transaction id nor an idempotency key",
+            code="TRANSACTION_ID_INVALID",
+            remedy="An id has 64 hexadecimal digits, a key 32.",
+        )
+    return data
