@@ -25,6 +25,7 @@ from cli.errors import ErrorReport, describe_error
 
 PROGRAM: Final = "pset"
 _FULL_TRACE: Final = 2
+_SHORT_HELP_LIMIT: Final = 160
 
 
 class PsetCommand(click.Command):
@@ -40,6 +41,7 @@ class PsetCommand(click.Command):
         return [*super().get_params(ctx), *global_options(hidden=True)]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         write_examples(self.examples, formatter)
         formatter.write("\nGlobal options, in any place: see `pset --help`.\n")
 
@@ -64,6 +66,17 @@ class PsetGroup(click.Group):
             click.echo(ctx.get_help())
             return None
         return super().invoke(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(_SHORT_HELP_LIMIT))
+            for name, command in commands
+            if command is not None and not command.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         write_examples(self.examples, formatter)
@@ -105,9 +118,11 @@ class RootGroup(PsetGroup):
         self._entries = {name: entry for part in sections.values() for name, entry in part.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
         return list(self._entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
         entry = self._entries.get(cmd_name)
         if entry is None:
             return None
@@ -133,6 +148,7 @@ class RootGroup(PsetGroup):
         return [*click.Group.get_params(self, ctx), *global_options(hidden=False)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         width = max(len(name) for name in self._entries)
         for heading, entries in self.sections.items():
             with formatter.section(heading):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,17 +21,18 @@ import click
 from cli.errors import CommandError
 from cli.output import Output
 from cli.parameters import DURATION, ORGANISATION
-from sdk.errors import CallerError
+from sdk.errors import CallerError, PsetError
 
 if TYPE_CHECKING:
     from cli.output import ProvenAnswer
+    from cli.writing import WriteOptions
     from sdk.client import LedgerClient
     from sdk.home import Home
     from sdk.networks import Network
     from sdk.signers import KeyStore, Signer
 
 AS_VARIABLE: Final = "PSET_AS"
-PASSPHRASE_FILE_VARIABLE: Final = "PSET_PASSPHRASE_FILE"
+PASSPHRASE_FILE_VARIABLE: Final = "PSET_PASSPHRASE_FILE"  # noqa: S105 - a name
 NO_COLOR_VARIABLE: Final = "NO_COLOR"
 PASSPHRASE_FILE_SIZE_MAX: Final = 4096
 TIMEOUT_DEFAULT: Final = timedelta(seconds=30)
@@ -113,25 +114,30 @@ class CliContext:
         return resolve_network(self.settings.network, self.home)
 
     @contextmanager
-    def client(self, *, acting: bool = False) -> Generator[LedgerClient]:
+    def client(
+        self, write: WriteOptions | None = None, *, role: str = "ledger"
+    ) -> Generator[LedgerClient]:
         """A connected client, closed at the end.
 
         Args:
-            acting: whether it submits: then with the ledger key of the organisation of ``--as``.
+            write: of a command that submits: then it acts for the organisation of ``--as``, with
+                that organisation's key; None: it only reads.
+            role: of that key: ``ledger``, or ``admin`` for what controls a DID.
 
         Raises:
-            CommandError: NO_ORGANISATION.
+            CommandError: NO_ORGANISATION, KEY_ROLE_NOT_HELD.
             PsetError: as `LedgerClient.connect`.
         """
         from sdk.client import LedgerClient
 
-        org = self.acting() if acting else None
+        acting = self.acting_or_none() if write is None else self.acting()
         with LedgerClient.connect(
             self.settings.network,
-            org=org,
-            signer=self.signer("ledger") if acting else None,
+            org=acting,
+            signer=None if write is None else self.signer(role),
             timeout=self.timeout,
             home=self.settings.home,
+            client_checks=write is None or write.client_checks,
         ) as client:
             yield client
 
@@ -163,32 +169,70 @@ class CliContext:
     def key_store(self, org: str | None = None) -> KeyStore:
         """The keys of an organisation, by default of the one that acts.
 
-        A development network keeps them in DIR/keys/ORG, a configured one in HOME/keys/ORG.
+        A development network keeps them in DIR/keys/ORG; those of other networks, and of
+        organisations that are not there, lie in HOME/keys/ORG. ORG is the short name. Keys may be
+        made before any network is configured.
+
+        Raises:
+            CommandError: NO_ORGANISATION.
+            PsetError: as `sdk.networks.resolve_network`.
         """
         from sdk.signers import KeyStore
 
-        network = self.network()
-        name = (org or self.acting()).replace(":", "_").replace("/", "_")
-        root = network.key_directory if network.is_development else self.home.keys
-        return KeyStore(root / name)
+        roots = [self.home.keys]
+        try:
+            network = self.network()
+            if network.is_development:
+                roots.insert(0, network.key_directory)
+        except PsetError as error:
+            if error.code != "NO_TRUST_ROOT" or self.settings.network is not None:
+                raise
+        name = self.short_name(org or self.acting())
+        held = [root / name for root in roots if (root / name).is_dir()]
+        return KeyStore(held[0] if held else roots[0] / name)
+
+    def short_name(self, org: str) -> str:
+        """The vouched short name of an organisation: looked up on the ledger unless it is one."""
+        if ":" not in org:
+            return org
+        with self.client() as client:
+            return client.organisation(org).value.short_name
 
     def signer(self, role: str, org: str | None = None) -> Signer:
-        """The organisation's key of a role; of several the last by name.
+        """The organisation's key of a role; of several the one that the ledger knows as valid now.
 
         Raises:
-            CommandError: KEY_ROLE_NOT_HELD.
+            CommandError: NO_ORGANISATION, KEY_ROLE_NOT_HELD.
             PsetError: as `KeyStore.load`.
         """
-        store = self.key_store(org)
-        names = [key.name for key in store.list() if key.role.label == role]
-        if not names:
+        acting = org or self.acting()
+        store = self.key_store(acting)
+        held = [key for key in store.list() if key.role.label == role]
+        if not held:
             raise CommandError(
                 f"there is no {role} key in {store.directory}",
                 code="KEY_ROLE_NOT_HELD",
-                remedy=f"Make one with `pset key generate NAME --role {role}`, or name another"
-                " organisation with --as.",
+                remedy=f"Make one with `pset key generate NAME --role {role} --as {acting}`, or name"
+                " another organisation with --as.",
             )
+        names = [key.name for key in held]
+        if len(held) > 1:
+            valid = self._valid_keys(acting)
+            names = [key.name for key in held if (key.key_id, key.public_key) in valid] or names
         return store.load(names[-1], self.passphrase())
+
+    def _valid_keys(self, org: str) -> set[tuple[str, bytes]]:
+        from ledger.model.multibase import decode_multikey
+
+        with self.client() as client:
+            did = client.organisation(org).value.did
+            proven = client.did_history(did)
+        return {
+            (key.key_id, decode_multikey(key.public_key)[1])
+            for key in proven.value.keys
+            if key.compromised_since is None
+            and (key.valid_until is None or key.valid_until > datetime.now(UTC))
+        }
 
     def passphrase(self, prompt: str = "Passphrase", *, confirm: bool = False) -> Callable[[], str]:
         """Where a passphrase comes from when one is needed: PSET_PASSPHRASE_FILE or the terminal."""

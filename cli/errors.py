@@ -120,6 +120,11 @@ def describe_error(error: BaseException) -> ErrorReport:
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return _simple("DISK_FULL", "no space is left", "Free some space.", ExitCode.CANNOT_TELL)
+    if isinstance(getattr(error, "exit_code", None), int):
+        # A node's own errors, which this file must not import: the same members by the same names.
+        members = [getattr(error, name, None) for name in ("code", "text", "remedy")]
+        code, text, remedy = (str(member or "") for member in members)
+        return ErrorReport(code, text, remedy, None, None, int(getattr(error, "exit_code", 5)))
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return _simple("INTERNAL", f"unexpected {told}", _BUG_REMEDY, ExitCode.BROKEN)
 

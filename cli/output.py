@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -34,6 +35,9 @@ ENVELOPE_VERSION: Final = 1
 
 PIPE_WIDTH: Final = 200
 """Columns of text that is not read on a terminal: long enough that no value is cut."""
+
+
+_BLANKS_AT_END: Final = re.compile(r" +$", re.MULTILINE)
 
 
 class ProvenAnswer(Protocol):
@@ -94,9 +98,7 @@ class Output:
         if self.json_wanted:
             stream = self.stdout
             indent = 2 if stream.isatty() else None
-            stream.write(
-                json.dumps(json_value(envelope), ensure_ascii=False, indent=indent) + "\n"
-            )
+            stream.write(json.dumps(json_value(envelope), ensure_ascii=False, indent=indent) + "\n")
             stream.flush()
         elif text is not None:
             self.words(text)
@@ -109,8 +111,12 @@ class Output:
         for part in text if isinstance(text, (list, tuple)) else (text,):
             if isinstance(part, str):
                 console.print(part, markup=False, highlight=False, soft_wrap=True)
-            else:
+                continue
+            with console.capture() as captured:
                 console.print(part)
+            # rich fills every line of a table with blanks
+            self.stdout.write(_BLANKS_AT_END.sub("", captured.get()))
+        self.stdout.flush()
 
     def _footer(self, proven: ProvenAnswer) -> Any:
         from rich.text import Text

@@ -7,8 +7,9 @@ Each refuses what it cannot mean with an example of what it can; the SDK sees ch
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -30,8 +31,18 @@ _SAQA_ID: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _Parameter = click.Parameter | None
 _Context = click.Context | None
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType
+else:
 
-class DayType(click.ParamType):
+    class ParamType(click.ParamType):
+        """Generic in new releases of click only; what it is generic in matters to type checkers."""
+
+        def __class_getitem__(cls, _item):
+            return cls
+
+
+class DayType(ParamType[date]):
     """A whole day in South Africa: ``2026-05-14``."""
 
     name = "date"
@@ -40,14 +51,12 @@ class DayType(click.ParamType):
         if isinstance(value, date):
             return value
         if _DAY.fullmatch(str(value)):
-            try:
+            with suppress(ValueError):
                 return date.fromisoformat(value)
-            except ValueError:
-                pass
-        self.fail(f"{value!r} is no day; write it like 2026-05-14", param, ctx)
+        return self.fail(f"{value!r} is no day; write it like 2026-05-14", param, ctx)
 
 
-class WhenType(click.ParamType):
+class WhenType(ParamType["date | int"]):
     """A day or a height: ``2026-05-14`` or ``1842``."""
 
     name = "date|height"
@@ -60,7 +69,7 @@ class WhenType(click.ParamType):
         return DAY.convert(value, param, ctx)
 
 
-class DurationType(click.ParamType):
+class DurationType(ParamType[timedelta]):
     """A duration: ``30s 10m 24h 7d``."""
 
     name = "duration"
@@ -74,7 +83,7 @@ class DurationType(click.ParamType):
         return timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
 
 
-class QualificationType(click.ParamType):
+class QualificationType(ParamType[str]):
     """A qualification: ``91761`` or ``za:saqa:q:91761``; answers the long form."""
 
     name = "qual"
@@ -88,7 +97,7 @@ class QualificationType(click.ParamType):
         return text
 
 
-class OrganisationType(click.ParamType):
+class OrganisationType(ParamType[str]):
     """An organisation: DID, vouched short name (``qcto``) or vouched code (``qcto:SDP-0142``)."""
 
     name = "org"
@@ -105,7 +114,7 @@ class OrganisationType(click.ParamType):
         return text
 
 
-class DidType(click.ParamType):
+class DidType(ParamType[str]):
     """A DID of this method: ``did:pset:za:…``."""
 
     name = "did"
@@ -117,7 +126,7 @@ class DidType(click.ParamType):
         return text
 
 
-class HexType(click.ParamType):
+class HexType(ParamType[bytes]):
     """Bytes in hexadecimal digits, as many as given."""
 
     name = "hex"
@@ -130,7 +139,9 @@ class HexType(click.ParamType):
         if isinstance(value, bytes):
             return value
         text = str(value)
-        wanted = "hexadecimal digits" if self.size is None else f"{2 * self.size} hexadecimal digits"
+        wanted = (
+            "hexadecimal digits" if self.size is None else f"{2 * self.size} hexadecimal digits"
+        )
         if not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", text, re.ASCII):
             self.fail(f"{text!r}: {wanted} are expected", param, ctx)
         if self.size is not None and len(text) != 2 * self.size:
@@ -138,7 +149,7 @@ class HexType(click.ParamType):
         return bytes.fromhex(text)
 
 
-class CodeType(click.ParamType):
+class CodeType(ParamType["tuple[str, str]"]):
     """A vouched code of an organisation: ``qcto=SDP-0142``."""
 
     name = "system=value"

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cli.errors import CommandError, ExitCode
+from cli.errors import ExitCode
 from cli.parameters import HexType
-from cli.wording import shorten, show_instant
+from cli.wording import show_instant
 from sdk.errors import RefusedError
 
 if TYPE_CHECKING:
     from cli.context import CliContext
-    from ledger.model.transaction import Operation
     from sdk.client import LedgerClient
+    from sdk.operations import Operation
     from sdk.results import Receipt
+    from sdk.signers import Signer
 
 IDEMPOTENCY_KEY_SIZE: Final = 16
 WAIT_FORMS: Final = ("accepted", "certified")
@@ -71,9 +72,7 @@ def write_options(function: F) -> F:
             metavar="HEX",
             help="16 bytes: the same key again gives the first receipt again.",
         ),
-        click.option(
-            "--dry-run", is_flag=True, help="Print the ledger's decision; send nothing."
-        ),
+        click.option("--dry-run", is_flag=True, help="Print the ledger's decision; send nothing."),
         click.option(
             "--no-client-checks",
             is_flag=True,
@@ -96,6 +95,7 @@ def submit(
     done: str | Callable[[Receipt], str],
     data: Mapping[str, Any] | None = None,
     kind: str = "Receipt",
+    signers: Sequence[Signer] | None = None,
 ) -> ExitCode:
     """Submit an operation, or ask for the decision, and print the answer.
 
@@ -107,6 +107,7 @@ def submit(
         done: one line that says what has been done, for people.
         data: members beside those of the receipt, known before it.
         kind: of the JSON object.
+        signers: all that sign, instead of the client's one.
 
     Raises:
         RefusedError: after its receipt was printed as the result.
@@ -114,28 +115,20 @@ def submit(
     """
     from sdk.results import Wait
 
-    _check_client_checks(client, write)
     if write.dry_run:
-        return show_decision(context, client.dry_run(operation), data=data, kind=kind)
+        return show_decision(
+            context, client.dry_run(operation, signers=signers), data=data, kind=kind
+        )
     wait = Wait.ACCEPTED if write.wait == "accepted" else Wait.CERTIFIED
     try:
-        receipt = client.submit(operation, wait=wait, idempotency_key=write.idempotency_key)
+        receipt = client.submit(
+            operation, wait=wait, idempotency_key=write.idempotency_key, signers=signers
+        )
     except RefusedError as error:
         show_refused(context, error, data=data, kind=kind)
         raise
     show_receipt(context, receipt, done=done, data=data, kind=kind)
     return ExitCode.DONE
-
-
-def _check_client_checks(client: LedgerClient, write: WriteOptions) -> None:
-    if write.client_checks:
-        return
-    if not client.network.is_development:
-        raise CommandError(
-            "--no-client-checks is for development networks",
-            code="NOT_A_DEVELOPMENT_NETWORK",
-            remedy="Leave it out; the ledger's own checks are the ones that count.",
-        )
 
 
 def receipt_data(receipt: Receipt, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -218,8 +211,3 @@ def show_decision(
         remedy=receipt.remedy,
         receipt=receipt,
     )
-
-
-def transaction_words(transaction_id: str) -> str:
-    """A transaction id, short."""
-    return shorten(transaction_id)

@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes that are no answer of the ledger and no verdict: from SDK, commands and node processes.
+
+What each means in general; the error itself says more. A test compares the table with the codes that
+the source names. Long because it is one table of texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_YOU: Final = "you"
+_OPERATOR: Final = "the network's or the node's operator"
+_ADMINISTRATOR: Final = "whoever administers this computer"
+_ANYBODY: Final = "nobody: try again"
+
+_INPUT: Final = {
+    "USAGE": ("The command was called in a way it does not know.", "See the command's --help."),
+    "WORD_UNKNOWN": (
+        "There is no code, operation or field of this name.",
+        "See `pset explain --all`.",
+    ),
+    "NOT_CONFIRMED": (
+        "Something that cannot be undone was not agreed to.",
+        "Add --yes to agree.",
+    ),
+    "NO_ORGANISATION": (
+        "The command acts for an organisation, and none is named.",
+        "Add --as ORG or set PSET_AS.",
+    ),
+    "ORGANISATION_MISSING": (
+        "The call acts for an organisation, and none is named.",
+        "Connect with org=NAME, or add --as ORG.",
+    ),
+    "ORGANISATION_MALFORMED": (
+        "This is no organisation's DID, short name or code.",
+        "Write a DID, a short name such as qcto, or a code such as qcto:SDP-0142.",
+    ),
+    "SHELL_UNKNOWN": ("There is no completion for this shell.", "Choose one that --help names."),
+    "AT_IN_FUTURE": ("The time asked about has not come.", "Ask about today or a day before."),
+    "DATE_OUT_OF_RANGE": ("The date lies before 1970.", "Give a later one."),
+    "TIME_ZONE_MISSING": (
+        "An instant without a time zone could be any of many.",
+        "Give a time zone, or a date for a whole day.",
+    ),
+    "MAX_AGE_INVALID": ("Facts cannot be younger than now.", "Give a duration such as 7d."),
+    "REQUIREMENT_UNKNOWN": (
+        "A policy cannot require this.",
+        "Choose of the words that the error names.",
+    ),
+    "LANGUAGE_UNKNOWN": ("There are no texts in this language.", "Choose one of those named."),
+    "DID_MALFORMED": (
+        "This is no DID of the network that was asked.",
+        "`pset org show ORG` names an organisation's DID.",
+    ),
+    "KEY_MALFORMED": (
+        "This writes no key of the state.",
+        "See the forms in `pset ledger get --help`.",
+    ),
+    "TRANSACTION_ID_INVALID": (
+        "This is neither a transaction id nor an idempotency key.",
+        "An id has 64 hexadecimal digits, a key 32.",
+    ),
+    "TRANSACTION_UNKNOWN": (
+        "The node asked knows no such transaction; others may.",
+        "Check the id and the network; ask again in a moment.",
+    ),
+    "IDEMPOTENCY_KEY_INVALID": (
+        "An idempotency key has 16 bytes, not all zero.",
+        "Give 32 hexadecimal digits, or leave it out.",
+    ),
+    "EXPIRY_INVALID": (
+        "A transaction may wait at most 24 hours for its block.",
+        "Give a shorter time.",
+    ),
+    "REASON_UNKNOWN": ("Reasons are codes, not free text.", "Choose one that the error names."),
+    "RESOURCE_NAME_MALFORMED": (
+        "This is no name or URL of a published document.",
+        "Write NAME, NAME@VERSION or did:…/resources/UUID.",
+    ),
+    "RESOURCE_TYPE_UNKNOWN": (
+        "There is no such type of published document.",
+        "Choose one that the error names.",
+    ),
+    "RESOURCE_UNKNOWN": (
+        "No document of this name, version or URL is published.",
+        "See `pset schema list`.",
+    ),
+    "STATUS_LIST_URL": ("This is no URL of a status list.", "Copy it from a credential."),
+    "STATUS_PURPOSE_UNKNOWN": (
+        "Status lists are for revocation, suspension or messages.",
+        "Choose one of the three.",
+    ),
+    "HEIGHT_UNKNOWN": (
+        "There is no certified block of this height yet.",
+        "See `pset ledger head`.",
+    ),
+    "KEY_URI_UNKNOWN": (
+        "The address names no kind of key.",
+        "Give a path, file:PATH or pkcs11:…",
+    ),
+    "KEY_TYPE_UNKNOWN": ("There is no such type of key.", "Choose ed25519, p256 or bls."),
+    "KEY_TYPE_NOT_FOR_ROLE": (
+        "A key of this type cannot serve the role.",
+        "Votes are signed by bls or ed25519 keys, all else by ed25519 or p256.",
+    ),
+    "KEY_ROLE_UNKNOWN": (
+        "There is no such role of a key.",
+        "Choose admin, ledger, issue, vote or recovery.",
+    ),
+    "KEY_NAME_INVALID": (
+        "A key cannot be called so.",
+        "Use 1 to 64 of a-z 0-9 . _ -, beginning with a letter or digit.",
+    ),
+    "KEY_ROLE_NOT_HELD": (
+        "The organisation's key for this is not in the key store.",
+        "Make one with `pset key generate`, or act for another organisation with --as.",
+    ),
+    "KEY_NOT_IN_DID": (
+        "The key that signs is not one of the organisation's on the ledger.",
+        "Check --as and the key; `pset did show` lists the keys of a DID.",
+    ),
+    "KEY_ROTATION_UNCLEAR": (
+        "Several keys of the DID have this role.",
+        "Name the one to retire with --old-key.",
+    ),
+    "PASSPHRASE_NEEDED": (
+        "The key file is encrypted.",
+        "Give the passphrase at the prompt, or a file in PSET_PASSPHRASE_FILE.",
+    ),
+    "PASSPHRASE_WRONG": ("The passphrase does not open the file.", "Try it again."),
+    "PASSPHRASE_UNUSABLE": (
+        "This cannot be a passphrase.",
+        "Use one of 1 to 1024 bytes.",
+    ),
+    "PASSPHRASE_FILE_UNREADABLE": (
+        "The file named in PSET_PASSPHRASE_FILE cannot be read.",
+        "Name a text file of one line.",
+    ),
+    "FILE_UNREADABLE": ("A file cannot be read.", "Check the path and its permissions."),
+    "FILE_UNWRITABLE": (
+        "A file cannot be written.",
+        "Choose a directory that you may write to.",
+    ),
+    "FILE_UNUSABLE": (
+        "A file or directory cannot be used.",
+        "Check the path, the permissions and the space left.",
+    ),
+    "FILE_EXISTS": ("The file is there already.", "Choose another path."),
+    "FILE_NOT_FOUND": ("There is no such file.", "Check the path."),
+    "CONTENT_MALFORMED": ("The file is no JSON object.", "Mend it; the error names the place."),
+    "PROOF_TOO_LARGE": (
+        "The answer rests on more than one proof file can hold.",
+        "Ask for less: one organisation, one grant, one list.",
+    ),
+    "NETWORK_UNKNOWN": (
+        "No such network is configured, or the directory holds none.",
+        "See `pset network list`; a directory is written with a slash in it.",
+    ),
+    "NETWORK_NAME_INVALID": (
+        "A network cannot be called so.",
+        "Use 1 to 20 of a-z, 0-9 and hyphen.",
+    ),
+    "NETWORK_URL": (
+        "A trust root is never taken from a URL.",
+        "Pin the network first: `pset network add URL --fingerprint HEX`.",
+    ),
+    "NETWORK_EXISTS": (
+        "There is a network of this name, or in this directory, already.",
+        "Choose another name or directory, or remove the old one.",
+    ),
+    "NETWORK_NOT_FOUND": (
+        "The directory holds no network.",
+        "Make one with `pset network up`, or name its directory with --dir.",
+    ),
+    "NETWORK_SOURCE_TOO_LARGE": (
+        "What was fetched is too large for a network's files.",
+        "Check the address.",
+    ),
+    "FINGERPRINT_INVALID": (
+        "A fingerprint has 64 hexadecimal digits.",
+        "Ask the network's operators for it.",
+    ),
+    "NOT_A_DEVELOPMENT_NETWORK": (
+        "This works on development networks only.",
+        "Name the directory of one, or leave the option out.",
+    ),
+    "NODE_UNKNOWN": ("The network has no node of this name.", "See `pset network status`."),
+    "NODES_UNSUPPORTED": (
+        "This release runs networks of one validator.",
+        "Use --nodes 1.",
+    ),
+    "OPTION_INVALID": ("An option has a value it cannot have.", "Use one that the error names."),
+    "STORE_OTHER_ISSUER": (
+        "The store belongs to another issuer.",
+        "Name the right file with --store, or the right organisation with --as.",
+    ),
+    "STORE_OTHER_NETWORK": (
+        "The store was made for another network.",
+        "Use a store of its own for each network.",
+    ),
+    "STORE_CLOSED": ("The store was closed.", "Make a new Issuer."),
+    "STATUS_LIST_FULL": (
+        "No free place was found in the status lists of the store.",
+        "Publish another list.",
+    ),
+    "PLANS_UNFINISHED": (
+        "Too many transactions of the store are unfinished.",
+        "Run the interrupted command again; it continues.",
+    ),
+    "INTERRUPTED": (
+        "The command was stopped before its end.",
+        "Run it again; what was certified stays.",
+    ),
+}
+
+_COMPUTER: Final = {
+    "KEY_NOT_FOUND": ("There is no such key file.", "See `pset key list`."),
+    "KEY_FILE_PERMISSIONS": (
+        "Others may read or change a private key.",
+        "chmod 600; if others had access, rotate the key.",
+    ),
+    "KEY_FILE_UNREADABLE": (
+        "A key file cannot be read.",
+        "Run as the user to whom the key belongs.",
+    ),
+    "KEY_FILE_MALFORMED": (
+        "The file is no key file, or it is damaged.",
+        "Restore it from a backup, or make a new key and rotate to it.",
+    ),
+    "KEY_INVALID": ("This is no private key of its type.", "Make one with `pset key generate`."),
+    "KEY_NAME_MISMATCH": (
+        "A key file has another name than the key in it.",
+        "Rename the file.",
+    ),
+    "KEY_STORE_FULL": ("The key store holds as many keys as it may.", "Remove retired keys."),
+    "KEY_STORE_PERMISSIONS": (
+        "Others may write in the key store.",
+        "chmod 700 the directory that the error names.",
+    ),
+    "KEY_STORE_UNWRITABLE": (
+        "The key store cannot be written to.",
+        "Choose a directory that you may write to.",
+    ),
+    "PKCS11_UNAVAILABLE": (
+        "This release signs with key files only.",
+        "Use file:PATH; hardware modules come with psetledger[hsm].",
+    ),
+    "PROFILE_DAMAGED": (
+        "The profile cannot be read.",
+        "Remove it and choose again with `pset network use NAME`.",
+    ),
+    "NETWORK_DAMAGED": (
+        "A configured network's files cannot be read.",
+        "Add the network again from its operators' files.",
+    ),
+    "NETWORK_SOURCE_UNREACHABLE": (
+        "The network's files cannot be fetched.",
+        "Check the address and HTTPS_PROXY, or give the files themselves.",
+    ),
+    "TRUST_STATE_DAMAGED": (
+        "What this computer remembered of the network cannot be read.",
+        "Remove trust.json in the network's directory; everything is checked anew.",
+    ),
+    "STORE_DAMAGED": (
+        "The issuer's store is damaged.",
+        "Restore it from a backup; keep the damaged file.",
+    ),
+    "STORE_BUSY": ("Another process uses the store.", "Wait for it to end."),
+    "STORE_KEY_MALFORMED": ("The store's key file is damaged.", "Restore it from a backup."),
+    "STORE_KEY_MISMATCH": (
+        "The key file beside the store belongs to another store.",
+        "Put the right one there.",
+    ),
+    "STORE_KEY_MISSING": (
+        "The store's key file is missing.",
+        "Restore it from a backup; without it the store cannot be read.",
+    ),
+    "STORE_PERMISSIONS": ("Others may read or change the store.", "chmod 600 it."),
+    "STORE_UNWRITABLE": ("The store cannot be written.", "Check the path and the space left."),
+    "STORE_VERSION": ("The store was written by a newer release.", "Install that release."),
+    "DISK_FULL": ("No space is left on the disk.", "Free some."),
+}
+
+_NODE: Final = {
+    "CONFIG_NOT_FOUND": (
+        "The directory holds no configuration of a node.",
+        "Name the node's home with --dir.",
+    ),
+    "CONFIG_MALFORMED": ("config.toml is no TOML.", "Mend it; the error names the place."),
+    "CONFIG_INVALID": (
+        "An option in config.toml has a value it cannot have.",
+        "Mend the option that the error names.",
+    ),
+    "GENESIS_NOT_FOUND": (
+        "The node's genesis document is not where the configuration says.",
+        "Put it there.",
+    ),
+    "GENESIS_INVALID": ("The node's genesis document is none.", "Get it from the operators."),
+    "HOME_EXISTS": ("The directory is a node's home already.", "Choose another."),
+    "KEY_MISMATCH": (
+        "A key of the node is not the one in its record.",
+        "Put this validator's keys into its home.",
+    ),
+    "KEY_ROLE_WRONG": (
+        "A key file of the node has another role.",
+        "Put this validator's keys into its home.",
+    ),
+    "LISTEN_FAILED": (
+        "The node cannot listen at its address.",
+        "Free the port, or choose another in config.toml.",
+    ),
+    "VALIDATOR_UNKNOWN": (
+        "The genesis document knows no such validator.",
+        "Set node.id in config.toml to the validator's id.",
+    ),
+    "VALIDATOR_ID_INVALID": (
+        "A validator cannot be called so.",
+        "Use 1 to 32 of a-z, 0-9 and hyphen.",
+    ),
+    "ORDERING_UNSUPPORTED": (
+        "This release cannot order blocks for so many validators.",
+        "Install a newer one.",
+    ),
+    "SCHEME_UNSUPPORTED": (
+        "This release cannot vote in the network's certificate scheme.",
+        "Install a newer one.",
+    ),
+    "TLS_KEY_MISMATCH": (
+        "The TLS key is not that of the certificate in the validator's record.",
+        "Put this validator's keys into its home.",
+    ),
+    "TLS_KEY_TYPE": ("The TLS key is no P-256 key.", "Put this validator's keys into its home."),
+    "NODE_RUNNING": ("A node runs on this home already.", "Stop it first: `pset node stop`."),
+    "NODE_NOT_RUNNING": ("The node does not run.", "Start it: `pset node start`."),
+    "NODE_NOT_STARTED": ("The node ended or certified nothing.", "See its logs."),
+    "NODE_NOT_STOPPING": ("The node's process does not end.", "Look at the machine's disk."),
+    "NETWORK_ENDED": ("All nodes of the network ended by themselves.", "See their logs."),
+    "STORAGE_IO": ("The node's storage failed.", "Check the disk."),
+    "STORAGE_UNAVAILABLE": (
+        "The library of the chosen storage is not installed.",
+        "pip install 'psetledger[node]', or use --storage memory.",
+    ),
+    "STORAGE_LOCKED": ("Another process holds the node's data.", "Stop that process."),
+    "STORE_CORRUPT": (
+        "Stored bytes are damaged.",
+        "Keep the directory as evidence, check the disk, and let the node join anew.",
+    ),
+    "STORE_INCONSISTENT": (
+        "Parts of the store contradict each other.",
+        "Keep the directory as evidence, check the disk, and let the node join anew.",
+    ),
+    "STORE_FORMAT": ("The data were written in another format.", "Install the right release."),
+    "STORE_OTHER_CHAIN": (
+        "The data belong to another network.",
+        "Check the node's genesis and directory.",
+    ),
+    "DIVERGENCE": (
+        "The same block had another result here than was certified.",
+        "Stop the node, keep its directory, and tell the other operators.",
+    ),
+    "INTERNAL": ("This is a bug.", "Report it with what -vv prints, or with the node's log."),
+}
+
+_NETWORK: Final = {
+    "NOT_REACHABLE": (
+        "No node can be reached.",
+        "Check the connection; on a development network see `pset network status`.",
+    ),
+    "NO_ANSWER": (
+        "The connection or the time ended before the answer came.",
+        "Try again; for a write look at `pset ledger tx` first.",
+    ),
+    "PENDING": (
+        "The transaction waits for its block.",
+        "Ask again with `pset ledger tx ID`.",
+    ),
+    "NODE_FAULT": ("A node failed.", "Try again; its operator's log says more."),
+    "REQUEST_REFUSED": (
+        "A node refused the request without a code.",
+        "Look a write up with `pset ledger tx` before you repeat it.",
+    ),
+    "NO_ENDPOINTS": (
+        "No address of any node is known for this network.",
+        "Add the network again from its operators' files.",
+    ),
+    "STATE_MOVING": (
+        "The state changed while the answer was fetched.",
+        "Try again.",
+    ),
+    "ANSWER_TOO_LARGE": ("The answer is larger than one may be.", "Ask for less at a time."),
+}
+
+_LIES: Final = {
+    "PROOF_DAMAGED": (
+        "The proof file was damaged on its way, or is none.",
+        "Ask for the file again; nothing in it can be relied on.",
+    ),
+    "PROOF_FAILS": (
+        "The proof does not hold.",
+        "Do not rely on it. Keep the file and tell the network's operators.",
+    ),
+    "FINGERPRINT_MISMATCH": (
+        "The genesis is not the one that was pinned.",
+        "Do not use it. Compare the eight words with the network's operators.",
+    ),
+    "NODE_LIED": (
+        "A node's answer did not prove what it said.",
+        "Do not rely on it. Send the evidence to the network's operators.",
+    ),
+    "OLD_STATE": (
+        "A node answered with an older state than is known already.",
+        "Ask another node; send the evidence to the network's operators.",
+    ),
+    "CONFLICTING_HEADS": (
+        "Two certified blocks contradict each other.",
+        "Rely on nothing from this network until its operators have explained the evidence.",
+    ),
+    "HEAD_FROM_FUTURE": (
+        "A block is dated ahead of this computer's clock.",
+        "Set the clock; if it is right, send the evidence to the network's operators.",
+    ),
+    "OTHER_VALIDATORS": (
+        "The answer is certified by validators that this trust root does not know.",
+        "Get the network's present trust root from its operators.",
+    ),
+    "PROTOCOL_UNKNOWN": ("The network speaks a newer protocol.", "Install a newer psetledger."),
+    "STATE_MALFORMED": (
+        "The certified state holds something that cannot be read.",
+        "Install a newer psetledger; otherwise tell the network's operators.",
+    ),
+}
+
+
+def _with(who: str, table: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str, str]]:
+    return {code: (text, remedy, who) for code, (text, remedy) in table.items()}
+
+
+ERROR_TEXTS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
+    _with(_YOU, _INPUT)
+    | _with(_ADMINISTRATOR, _COMPUTER)
+    | _with(_OPERATOR, _NODE)
+    | _with(_ANYBODY, _NETWORK)
+    | _with(f"you, then {_OPERATOR}", _LIES)
+)
+"""What each code means, what to do, who must act."""
