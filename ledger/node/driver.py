@@ -36,7 +36,11 @@ from ledger.model.certificate import (
 from ledger.model.codec import encode
 from ledger.model.private_key import PrivateKey
 from ledger.model.proofs import CertifiedHead
-from ledger.model.transaction_check import CheckedTransaction, check_transaction
+from ledger.model.transaction_check import (
+    CheckedTransaction,
+    TransactionRefusedError,
+    check_transaction,
+)
 from ledger.node.clock import Clock
 from ledger.node.config import BlockOptions
 from ledger.node.execution import ExecutedBlock, execute
@@ -100,8 +104,7 @@ class Driver:
         self._failpoint = failpoint
         self.tip = tip
         self._provisional: Provisional | None = None
-        # A block that was ordered before a crash comes back from the log: none beside it.
-        self._in_flight = find_block_above(chain) is not None
+        self._in_flight = self._find_in_flight()
         self._wake = asyncio.Event()
         self._stopping = False
         self._draining = False
@@ -160,6 +163,26 @@ class Driver:
                 return
             else:
                 await self._clock.wait(self._wake, self._due_at())
+
+    def _find_in_flight(self) -> bool:
+        """Whether the log holds a block above the head: it comes back, and none beside it.
+
+        Who submits one of its transactions again waits for this block.
+        """
+        found = find_block_above(self._chain)
+        if found is None:
+            return False
+        entry, block = found
+        try:
+            self._pool.adopt(
+                check_transaction(encoded, chain_id=self._rules.chain_id)
+                for encoded in block.transactions
+            )
+        except TransactionRefusedError as error:
+            raise CorruptionError(
+                DIVERGENCE, f"log entry {entry.index} holds a block that cannot be: {error}"
+            ) from error
+        return True
 
     # Propose --------------------------------------------------------------------------------------
 

@@ -97,6 +97,12 @@ class TransactionPool:
             self._queue_size += len(transaction.encoded)
         return pending
 
+    def adopt(self, transactions: Iterable[CheckedTransaction]) -> None:
+        """Know the transactions of a block in flight that an earlier run of the node took."""
+        for transaction in transactions:
+            self._pending[transaction.transaction_id] = Pending(transaction)
+            self._by_encoded[transaction.encoded] = transaction
+
     def take(self, count_max: int, size_bytes_max: int) -> list[CheckedTransaction]:
         """The next transactions for a block, at least one if any waits; they stay pending."""
         taken: list[CheckedTransaction] = []

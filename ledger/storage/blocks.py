@@ -39,7 +39,10 @@ class BlockStore:
         self._store = store
 
     def put(self, batch: WriteBatch, block: StoredBlock) -> None:
-        """Put a block and its transactions' places into a batch."""
+        """Put a block and its transactions' places into a batch.
+
+        A transaction that is in an earlier block too keeps its first place.
+        """
         number = layout.encode_number(block.height)
         batch.put(layout.HEADER + number, block.header)
         if block.height > 0:
@@ -47,9 +50,9 @@ class BlockStore:
             batch.put(layout.CERTIFICATE + number, block.certificate)
             batch.put(layout.RECEIPTS + number, _join(block.receipts))
         for index, transaction_id in enumerate(block.transaction_ids):
-            batch.put(
-                layout.TRANSACTION + transaction_id, number + index.to_bytes(INDEX_SIZE, "big")
-            )
+            key = layout.TRANSACTION + transaction_id
+            if self._store.get(key) is None:
+                batch.put(key, number + index.to_bytes(INDEX_SIZE, "big"))
 
     def header(self, height: int) -> bytes | None:
         """The header of a certified block, or None above the head."""

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consensus import Entry, HardState
+from ledger.api.ports import ApiError, TransactionState
+from ledger.model.block import Block, BlockHeader, Proposal
+from ledger.model.codec import decode
+from ledger.model.receipts import ReceiptCode
+from ledger.model.verification import VerifiedTransaction
+from ledger.node import execution
+from ledger.node.core import NodeCore
+from ledger.node.failpoints import Failpoint
+from ledger.state.machine import BlockResult
+from ledger.storage.chain import ChainStore
+from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError
+from ledger.storage.kv import WriteBatch
+from ledger.storage.log import LogStore
+from tests.support.node_harness import WAIT_MS, NodeHarness, crash_at, replay
+
+
+def header_at(harness: NodeHarness, height: int) -> BlockHeader:
+    encoded = ChainStore(harness.stores["chain"]).blocks.header(height)
+    assert encoded is not None
+    return decode(BlockHeader, encoded)
+
+
+def test_the_first_start_certifies_an_empty_block(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            assert core.driver.tip.height == 1
+        assert len(replay(harness)) == 2
+        async with harness.running() as core:
+            assert core.driver.tip.height == 1, "the second start has a certified head already"
+
+    asyncio.run(scenario())
+
+
+def test_a_transaction_is_answered_with_a_proof(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            verified = await harness.submit(core, harness.transaction(1))
+            assert verified.receipt.code == ReceiptCode.APPLIED
+            assert verified.head.state_root == harness.head(core)
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_transaction_has_a_receipt_and_moves_no_state(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.submit(core, harness.transaction(1))
+            root = harness.head(core)
+            again = harness.world.make_transaction(
+                "saqa", harness.operation(1), expires_at=harness.clock.now_ms + 1000
+            )
+            verified = await harness.submit(core, again)
+            assert verified.receipt.code != ReceiptCode.APPLIED
+            assert harness.head(core) == root
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_together_comes_into_one_block(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            answers = await harness.submit_all(core, [harness.transaction(n) for n in range(50)])
+            places = sorted((a.receipt.height, a.receipt.index) for a in answers)
+            assert len(set(places)) == 50
+            assert places[-1][0] <= 4, "a few blocks, not fifty"
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_a_block_stays_within_count_and_bytes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        blocks = replace(harness.config.blocks, transactions_count_max=7, size_bytes_max=20_000)
+        harness.config = replace(harness.config, blocks=blocks)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            small = [harness.transaction(n) for n in range(20)]
+            large = [harness.transaction(n, size=9_000) for n in range(100, 105)]
+            await harness.submit_all(core, small + large)
+        chain = ChainStore(harness.stores["chain"])
+        for height in range(1, chain.head.height + 1):
+            content = decode(Block, decode(Proposal, chain.blocks.proposal(height) or b"").block)
+            assert len(content.transactions) <= 7
+            assert sum(len(t) for t in content.transactions) <= 20_000
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_an_idle_node_certifies_a_heartbeat_when_it_is_due(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            harness.clock.advance(59_999)
+            # A heartbeat would be on its way before this transaction is checked.
+            verified = await harness.submit(core, harness.transaction(1))
+            assert verified.receipt.height == 2
+            harness.clock.advance(60_000)
+            await harness.until_height(core, 3)
+        roots = replay(harness)
+        assert roots[2] == roots[3], "a heartbeat writes nothing"
+        harness.clock.advance(90_000)
+        async with harness.running() as core:
+            await harness.until_height(core, 4)
+
+    asyncio.run(scenario())
+
+
+def test_block_time_rises_though_the_clock_stands_or_goes_back(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.submit(core, harness.transaction(1))
+            await harness.submit(core, harness.transaction(2))
+        now = harness.clock.now_ms
+        assert [header_at(harness, n).time for n in (1, 2, 3)] == [now, now + 1, now + 2]
+        harness.clock.now_ms -= 500_000
+        async with harness.running() as core:
+            await harness.submit(core, harness.transaction(3))
+        assert header_at(harness, 4).time == now + 3
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_behind_genesis_still_makes_rising_blocks(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        harness.clock.now_ms = 1
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+        assert header_at(harness, 1).time == harness.genesis.created + 1
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+async def submit_until_crash(
+    harness: NodeHarness, core: NodeCore, numbers: range
+) -> dict[int, VerifiedTransaction]:
+    """Submit one after the other; what was acknowledged until the node was gone."""
+    acknowledged: dict[int, VerifiedTransaction] = {}
+    with contextlib.suppress(ApiError):
+        for number in numbers:
+            acknowledged[number] = await harness.submit(core, harness.transaction(number))
+    return acknowledged
+
+
+@pytest.mark.parametrize("height", [1, 3])
+@pytest.mark.parametrize("failpoint", list(Failpoint))
+def test_a_crash_loses_nothing_acknowledged(
+    tmp_path: Path, failpoint: Failpoint, height: int
+) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        numbers = range(1, 5)
+        async with harness.running(crash_at(failpoint, height)) as core:
+            acknowledged = await submit_until_crash(harness, core, numbers)
+            assert len(acknowledged) < len(numbers), "the node did not crash"
+        async with harness.running() as core:
+            for number in numbers:
+                verified = await harness.submit(core, harness.transaction(number))
+                assert verified.receipt.code == ReceiptCode.APPLIED
+                if number in acknowledged:
+                    assert verified == acknowledged[number]
+        roots = replay(harness)
+        assert len(roots) == 6, "each transaction took one block, none was executed twice"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("second", list(Failpoint))
+@pytest.mark.parametrize("first", list(Failpoint))
+def test_a_crash_during_recovery_loses_nothing(
+    tmp_path: Path, first: Failpoint, second: Failpoint
+) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running(crash_at(first, 2)) as core:
+            acknowledged = await submit_until_crash(harness, core, range(1, 3))
+        async with harness.running(crash_at(second, 2)) as core:
+            await submit_until_crash(harness, core, range(1, 2))
+        async with harness.running() as core:
+            verified = await harness.submit(core, harness.transaction(1))
+            assert verified.receipt.code == ReceiptCode.APPLIED
+            if 1 in acknowledged:
+                assert verified == acknowledged[1]
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_the_recorded_vote_is_sent_again_not_made_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running(crash_at(Failpoint.AFTER_VOTE_RECORD, 2)) as core:
+            await submit_until_crash(harness, core, range(1, 2))
+        reached: list[Failpoint] = []
+        async with harness.running(lambda place, _: reached.append(place)) as core:
+            await harness.until_height(core, 2)
+        assert Failpoint.AFTER_CERTIFY in reached
+        assert Failpoint.AFTER_VOTE_RECORD not in reached
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_another_result_than_the_one_voted_for_stops_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running(crash_at(Failpoint.AFTER_VOTE_RECORD, 2)) as core:
+            await submit_until_crash(harness, core, range(1, 2))
+
+        real = execution.execute_block
+
+        def differently(*arguments: object) -> BlockResult:
+            return replace(real(*arguments), receipts_root=bytes(32))  # type: ignore[arg-type]
+
+        monkeypatch.setattr(execution, "execute_block", differently)
+        core = harness.make_core()
+        driving = core.start()
+        await asyncio.wait({driving})
+        await core.stop()
+        error = driving.exception()
+        assert isinstance(error, CorruptionError)
+        assert (error.code, error.exit_code) == (DIVERGENCE, EXIT_CORRUPTION)
+        assert core.driver.tip.height == 1
+        monkeypatch.undo()
+        async with harness.running() as core:
+            await harness.until_height(core, 2)
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def append_to_log(harness: NodeHarness, data: bytes) -> None:
+    store = harness.stores["chain"]
+    log = LogStore(store)
+    batch = WriteBatch()
+    index = log.last_index() + 1
+    log.append(batch, [Entry(index, log.hard_state().term, data)], HardState(9, 1, index))
+    store.write(batch, sync=True)
+
+
+def test_an_ordered_block_that_cannot_be_stops_the_node(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.submit(core, harness.transaction(1))
+        old = ChainStore(harness.stores["chain"]).blocks.proposal(2)
+        assert old is not None
+        append_to_log(harness, old)
+        core = harness.make_core()
+        driving = core.start()
+        await asyncio.wait({driving})
+        await core.stop()
+        error = driving.exception()
+        assert isinstance(error, CorruptionError)
+        assert error.code == DIVERGENCE
+        assert core.driver.tip.height == 2
+
+    asyncio.run(scenario())
+
+
+def test_stopping_certifies_what_is_queued(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        blocks = replace(harness.config.blocks, transactions_count_max=3)
+        harness.config = replace(harness.config, blocks=blocks)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            transactions = [harness.transaction(n) for n in range(20)]
+            accepted = [await core.node.submit(t, wait_ms=0) for t in transactions]
+            waiting = [asyncio.ensure_future(harness.submit(core, t)) for t in transactions[5:]]
+            await asyncio.sleep(0)
+            await core.stop()
+            for answer in await asyncio.gather(*waiting):
+                assert answer.receipt.code == ReceiptCode.APPLIED
+        replay(harness)
+        async with harness.running() as core:
+            for submitted in accepted:
+                state, _ = await core.node.get_transaction(submitted.transaction_id)
+                assert state is TransactionState.CERTIFIED
+
+    asyncio.run(scenario())
+
+
+def test_what_is_not_certified_within_the_grace_is_given_up_and_said(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        blocks = replace(harness.config.blocks, transactions_count_max=1)
+        api = replace(harness.config.api, stop_grace_ms=0)
+        harness.config = replace(harness.config, blocks=blocks, api=api)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            transactions = [harness.transaction(n) for n in range(20)]
+            for transaction in transactions:
+                await core.node.submit(transaction, wait_ms=0)
+            waiting = [asyncio.ensure_future(harness.submit(core, t)) for t in transactions]
+            await asyncio.sleep(0)
+            await core.stop_driving()
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+            core.close()
+        refused = [answer for answer in answers if isinstance(answer, ApiError)]
+        assert refused
+        assert all(error.code is ReceiptCode.NOT_READY for error in refused)
+        assert len(replay(harness)) < 22
+
+    asyncio.run(scenario())
+
+
+def test_a_stopping_node_takes_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            await core.stop_driving()
+            with pytest.raises(ApiError) as caught:
+                await core.node.submit(harness.transaction(1), wait_ms=WAIT_MS)
+            assert caught.value.code is ReceiptCode.NOT_READY
+        assert len(replay(harness)) == 2
+
+    asyncio.run(scenario())
