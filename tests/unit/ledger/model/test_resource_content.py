@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Content of resources by type: what is accepted, and what is refused with its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.model.charter import default_charter
+from ledger.model.operations import ResourceType
+from ledger.model.qualification import QualificationFacts, decode_qualification_facts
+from ledger.model.receipts import ReceiptCode
+from ledger.model.resource_content import (
+    JSON_SCHEMA_DIALECT,
+    MEDIA_TYPES,
+    ContentError,
+    check_content,
+    is_name_for_type,
+)
+from sdk.credentials.template import bundled_template, bundled_template_names
+from tests.support.ledger_execution import ELECTRICIAN, electrician
+
+POWERS = default_charter().powers
+
+
+def check(
+    resource_type: ResourceType,
+    content: Any,
+    name: str = "sample",
+    media_type: str = "application/json",
+) -> object:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return check_content(resource_type, name, media_type, data, powers=POWERS)
+
+
+def refusal(
+    resource_type: ResourceType,
+    content: Any,
+    name: str = "sample",
+    media_type: str = "application/json",
+) -> tuple[ReceiptCode, str]:
+    with pytest.raises(ContentError) as caught:
+        check(resource_type, content, name, media_type)
+    assert caught.value.code.name in str(caught.value)
+    return caught.value.code, caught.value.where
+
+
+def test_qualification() -> None:
+    check(ResourceType.QUALIFICATION, electrician(), ELECTRICIAN)
+    minimal = electrician(
+        field=None,
+        registration_start=None,
+        registration_end=None,
+        last_enrolment=None,
+        last_achievement=None,
+        curriculum=None,
+        ofo=None,
+        modules=None,
+        replaces=None,
+        replaced_by=None,
+    )
+    check(ResourceType.QUALIFICATION, minimal, ELECTRICIAN)
+    assert decode_qualification_facts(electrician()) == QualificationFacts(
+        name=ELECTRICIAN, sub_framework="OQSF", trades=("za:ofo:2021:671101",)
+    )
+    assert decode_qualification_facts(minimal).trades == ()
+
+
+MODULE = {"code": "KM-01", "kind": "knowledge", "title": "Electrical", "credits": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"saqa_id": 91762}, "saqa_id"),
+        ({"saqa_id": "91761"}, "saqa_id"),
+        ({"saqa_id": True}, "saqa_id"),
+        ({"title": ""}, "title"),
+        ({"title": None}, "title"),
+        ({"sub_framework": "XQSF"}, "sub_framework"),
+        ({"nqf_level": 0}, "nqf_level"),
+        ({"nqf_level": 9}, "nqf_level"),
+        ({"sub_framework": "HEQSF"}, "nqf_level"),
+        ({"sub_framework": "GFETQSF", "nqf_level": 5}, "nqf_level"),
+        ({"credits": 0}, "credits"),
+        ({"credits": "360"}, "credits"),
+        ({"status": "fine"}, "status"),
+        ({"registration_start": "2018-02-30"}, "registration_start"),
+        ({"registration_end": "2018-06-30"}, "registration_end"),
+        ({"last_achievement": "2026-12-29"}, "last_achievement"),
+        ({"ofo": ["671101"]}, "ofo[0]"),
+        ({"ofo": ["za:ofo:2021:671101"] * 2}, "ofo"),
+        ({"ofo": "za:ofo:2021:671101"}, "ofo"),
+        ({"replaces": ["63889"]}, "replaces[0]"),
+        ({"modules": [{**MODULE, "kind": "theory"}]}, "modules[0].kind"),
+        ({"modules": [{**MODULE, "code": "a b"}]}, "modules[0].code"),
+        ({"modules": [{**MODULE, "more": 1}]}, "modules[0]"),
+        ({"modules": [MODULE, MODULE]}, "modules[1].code"),
+        ({"moon": 1}, ""),
+    ],
+)
+def test_qualification_refused(changes: dict[str, Any], where: str) -> None:
+    content = electrician(**changes)
+    code, found = refusal(ResourceType.QUALIFICATION, content, ELECTRICIAN)
+    assert code is ReceiptCode.RESOURCE_CONTENT_INVALID
+    assert found == (f"content.{where}" if where else "content")
+
+
+@pytest.mark.parametrize(
+    ("sub_framework", "level"), [("HEQSF", 5), ("HEQSF", 10), ("GFETQSF", 1), ("OQSF", 8)]
+)
+def test_levels_of_sub_frameworks(sub_framework: str, level: int) -> None:
+    content = electrician(sub_framework=sub_framework, nqf_level=level)
+    check(ResourceType.QUALIFICATION, content, ELECTRICIAN)
+
+
+@pytest.mark.parametrize("name", bundled_template_names())
+def test_bundled_templates_can_be_published(name: str) -> None:
+    """The ledger and the SDK agree about what a template is, and these hold nobody's data."""
+    check(ResourceType.CREDENTIAL_TEMPLATE, bundled_template(name), name)
+
+
+TEMPLATE = {
+    "type": "CredentialTemplate",
+    "format": 1,
+    "name": "sample",
+    "title": "Sample",
+    "power": "train",
+    "fields": [{"name": "given_name"}, {"name": "site"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"type": "Template"}, "type"),
+        ({"format": 0}, "format"),
+        ({"name": "other"}, "name"),
+        ({"title": ""}, "title"),
+        ({"power": "reign"}, "power"),
+        ({"fields": []}, "fields"),
+        ({"fields": {}}, "fields"),
+        ({"fields": ["given_name"]}, "fields[0]"),
+        ({"fields": [{"label": "x"}]}, "fields[0].name"),
+        ({"fields": [{"name": "a"}, {"name": "a"}]}, "fields[1].name"),
+    ],
+)
+def test_template_refused(changes: dict[str, Any], where: str) -> None:
+    check(ResourceType.CREDENTIAL_TEMPLATE, TEMPLATE)
+    content = {**TEMPLATE, **changes}
+    assert refusal(ResourceType.CREDENTIAL_TEMPLATE, content) == (
+        ReceiptCode.RESOURCE_CONTENT_INVALID,
+        f"content.{where}",
+    )
+
+
+SCHEMA = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", "properties": {"a": {"$ref": "#/b"}}}
+
+
+def test_json_schema() -> None:
+    for media_type in MEDIA_TYPES[ResourceType.JSON_SCHEMA]:
+        check(ResourceType.JSON_SCHEMA, SCHEMA, media_type=media_type)
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ([], "content"),
+        ({}, "content.$schema"),
+        ({**SCHEMA, "$schema": "http://json-schema.org/draft-07/schema#"}, "content.$schema"),
+        ({**SCHEMA, "type": "array"}, "content.type"),
+        ({**SCHEMA, "allOf": [{"$ref": "https://example.org/x"}]}, "content.allOf[0].$ref"),
+        ({**SCHEMA, "$dynamicRef": "other"}, "content.$dynamicRef"),
+    ],
+)
+def test_json_schema_refused(content: Any, where: str) -> None:
+    assert refusal(ResourceType.JSON_SCHEMA, content) == (
+        ReceiptCode.RESOURCE_CONTENT_INVALID,
+        where,
+    )
+
+
+BUNDLE = {"languages": {"en": {"title": "Certificate"}, "zu": {"title": "Isitifiketi"}}}
+
+
+def test_display_bundle() -> None:
+    check(ResourceType.DISPLAY_BUNDLE, BUNDLE)
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ([], "content"),
+        ({"languages": {}}, "content.languages"),
+        ({"languages": []}, "content.languages"),
+        ({"languages": {"English": {"a": "b"}}}, "content.languages.English"),
+        ({"languages": {"en": {}}}, "content.languages.en"),
+        ({"languages": {"en": {"a": 1}}}, "content.languages.en.a"),
+        ({**BUNDLE, "more": 1}, "content"),
+    ],
+)
+def test_display_bundle_refused(content: Any, where: str) -> None:
+    assert refusal(ResourceType.DISPLAY_BUNDLE, content) == (
+        ReceiptCode.RESOURCE_CONTENT_INVALID,
+        where,
+    )
+
+
+@pytest.mark.parametrize("resource_type", [t for t in ResourceType if t not in MEDIA_TYPES])
+def test_unsupported_types(resource_type: ResourceType) -> None:
+    assert refusal(resource_type, {}) == (ReceiptCode.RESOURCE_TYPE_UNSUPPORTED, "type")
+
+
+def test_envelope_of_content() -> None:
+    bundle = ResourceType.DISPLAY_BUNDLE
+    assert refusal(bundle, BUNDLE, media_type="text/html") == (
+        ReceiptCode.RESOURCE_CONTENT_INVALID,
+        "media_type",
+    )
+    for data in (b"", b"\xff", b'{"a":1.5}', b'{"a":1,"a":2}', b"[" * 17 + b"]" * 17):
+        assert refusal(bundle, data) == (ReceiptCode.RESOURCE_CONTENT_INVALID, "content")
+    with pytest.raises(ContentError) as caught:
+        check_content(bundle, "a", "application/json", b" " * 11, powers=POWERS, size_max=10)
+    assert caught.value.code is ReceiptCode.LIMIT_EXCEEDED
+
+
+def test_texts_and_personal_data() -> None:
+    bundle = ResourceType.DISPLAY_BUNDLE
+    assert refusal(bundle, {"languages": {"en": {"a": "\u202e"}}}) == (
+        ReceiptCode.TEXT_NOT_ALLOWED,
+        "content.languages.en.a",
+    )
+    assert refusal(bundle, {"languages": {"en": {"a": "x@example.org"}}}) == (
+        ReceiptCode.PERSONAL_DATA,
+        "content.languages.en.a",
+    )
+    # Names of members too, and anything that the type would refuse anyway.
+    assert refusal(bundle, {"8001015009087": 1}) == (ReceiptCode.PERSONAL_DATA, "content")
+
+
+def test_names() -> None:
+    assert is_name_for_type("za:saqa:q:1", ResourceType.QUALIFICATION)
+    assert not is_name_for_type("sample", ResourceType.QUALIFICATION)
+    assert is_name_for_type("sample", ResourceType.JSON_SCHEMA)
+    assert not is_name_for_type("za:saqa:q:1", ResourceType.JSON_SCHEMA)
