@@ -15,13 +15,14 @@ from typing import Final
 
 from ledger.model.codec import encode
 from ledger.model.hashes import compute_transaction_id, transaction_message
+from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from ledger.model.operations import (
     PublishResource,
     ResourceType,
     StatusChange,
     UpdateStatusList,
 )
-from ledger.model.transaction import Operation, Transaction, TransactionBody
+from ledger.model.transaction import Operation, Signer, Transaction, TransactionBody
 from tests.support.ledger_world import TestOrganisation
 
 OPERATION_SIZE: Final = 1024
@@ -62,27 +63,35 @@ class SampleTransaction:
     transaction_id: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An organisation with the key that submits."""
+
+    did: str
+    signer: Signer
+    sign: Callable[[bytes], bytes]
+
+
+def as_author(organisation: TestOrganisation) -> Author:
+    """An organisation of the tests with its ledger key."""
+    return Author(organisation.did, organisation.signer(), organisation.keys["ledger"].sign)
+
+
 def sign_transaction(
-    organisation: TestOrganisation,
-    operation: Operation,
-    *,
-    chain_id: str,
-    expires_at: int,
-    idempotency_key: bytes,
-    key: str = "ledger",
+    author: Author, operation: Operation, *, chain_id: str, expires_at: int, idempotency_key: bytes
 ) -> SampleTransaction:
-    """A transaction of one operation, signed by one key of its author."""
+    """A transaction of one operation, signed by its author alone."""
     body = TransactionBody(
         chain_id=chain_id,
-        author=organisation.did,
-        signers=(organisation.signer(key),),
+        author=author.did,
+        signers=(author.signer,),
         idempotency_key=idempotency_key,
         expires_at=expires_at,
         operation=operation,
     )
     encoded = encode(body)
     transaction_id = compute_transaction_id(encoded)
-    signature = organisation.keys[key].sign(transaction_message(transaction_id))
+    signature = author.sign(transaction_message(transaction_id))
     return SampleTransaction(encode(Transaction(encoded, (signature,))), body, transaction_id)
 
 
@@ -113,23 +122,23 @@ def make_status_update(
     generator: random.Random, owner: str, list_id: bytes, base_version: int
 ) -> UpdateStatusList:
     """New values for entries in one chunk of a list: an operation of OPERATION_SIZE bytes or, as an
-    entry has more than one, a few less.
+    entry takes several, a few less.
 
     Executed, it writes four keys: the list, the update under it, the chunk, the idempotency record.
     The values are drawn, so the list must be one whose entries may be set and cleared.
     """
-    chunk = generator.randrange(131_072 // CHUNK_ENTRIES_COUNT)
+    chunk = generator.randrange(STATUS_LIST_SIZE_MIN // CHUNK_ENTRIES_COUNT)
     first = chunk * CHUNK_ENTRIES_COUNT
     indexes = sorted(generator.sample(range(first, first + CHUNK_ENTRIES_COUNT), 256))
-    changes = tuple(StatusChange(index, generator.randrange(2)) for index in indexes)
-
-    def build(count: int) -> UpdateStatusList:
-        return UpdateStatusList(owner, list_id, base_version, changes[:count])
-
-    count = len(changes)
-    while len(encode(build(count))) > OPERATION_SIZE:
-        count -= 1
-    return build(count)
+    room = OPERATION_SIZE - len(encode(UpdateStatusList(owner, list_id, base_version)))
+    changes: list[StatusChange] = []
+    for index in indexes:
+        change = StatusChange(index, generator.randrange(2))
+        room -= len(encode(change)) + 2  # its tag and length
+        if room < 0:
+            break
+        changes.append(change)
+    return UpdateStatusList(owner, list_id, base_version, tuple(changes))
 
 
 def _bundle(phrases: list[str], size: int) -> bytes:

@@ -14,7 +14,7 @@ from functools import partial
 
 from benchmarks.limits import ED25519_VERIFY
 from benchmarks.results import Figure, Parameter
-from benchmarks.samples import make_publication, sign_transaction
+from benchmarks.samples import as_author, make_publication, sign_transaction
 from benchmarks.timing import measure
 from benchmarks.workload import Context
 from ledger.model.codec import decode, encode
@@ -28,7 +28,7 @@ NAME = "codec"
 def run(context: Context) -> Iterator[Figure]:
     """Measure the codec."""
     transaction = sign_transaction(
-        make_organisation("nmu"),
+        as_author(make_organisation("nmu")),
         make_publication(random.Random(context.seed), "sample.bundle"),
         chain_id="test:0123456789abcdef",
         expires_at=1_700_000_000_000,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from benchmarks.limits import ED25519_VERIFY
 from benchmarks.results import Figure
-from benchmarks.samples import make_publication, sign_transaction
+from benchmarks.samples import as_author, make_publication, sign_transaction
 from benchmarks.timing import measure_each
 from benchmarks.workload import Context
 from ledger.model.transaction_check import check_transaction
@@ -26,10 +26,10 @@ CHAIN_ID = "test:0123456789abcdef"
 def run(context: Context) -> Iterator[Figure]:
     """Measure the check of a transaction."""
     generator = random.Random(context.seed)
-    organisation = make_organisation("nmu")
+    author = as_author(make_organisation("nmu"))
     made = [
         sign_transaction(
-            organisation,
+            author,
             make_publication(generator, f"sample.bundle-{number:08d}"),
             chain_id=CHAIN_ID,
             expires_at=1_700_000_000_000,

@@ -6,6 +6,7 @@ import random
 from benchmarks.samples import (
     CHUNK_ENTRIES_COUNT,
     OPERATION_SIZE,
+    as_author,
     make_publication,
     make_status_update,
     sign_transaction,
@@ -43,7 +44,7 @@ def test_equal_seeds_give_equal_bytes() -> None:
 
 def test_a_sample_transaction_is_admitted() -> None:
     made = sign_transaction(
-        make_organisation("nmu"),
+        as_author(make_organisation("nmu")),
         make_publication(random.Random(1), "sample.bundle"),
         chain_id=CHAIN_ID,
         expires_at=1_700_000_000_000,
