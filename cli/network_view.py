@@ -118,7 +118,7 @@ def quorum(views: Sequence[ValidatorView], fault_model: str) -> dict[str, Any]:
     else:
         text = (
             f"{voting} of {plural(of, 'validator')} voting, {needed} needed: "
-            f"no writes until {plural(needed - voting, 'more votes', 'more vote')}"
+            f"no writes until {plural(needed - voting, 'more vote')}"
         )
     return {"needed": needed, "of": of, "voting": voting, "text": text}
 

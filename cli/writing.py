@@ -132,8 +132,12 @@ def submit(
 
 
 def receipt_data(receipt: Receipt, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The members of a write's answer: those of the receipt, what the operation made, and `data`."""
+    """The members of a write's answer: what the operation made, those of the receipt, and `data`.
+
+    The receipt's own members win over results of the same name.
+    """
     return {
+        **receipt.result,
         "transaction_id": receipt.transaction_id,
         "height": receipt.height,
         "index": receipt.index,
@@ -142,7 +146,6 @@ def receipt_data(receipt: Receipt, data: Mapping[str, Any] | None = None) -> dic
         "name": receipt.name,
         "applied": receipt.applied,
         "remedy": receipt.remedy,
-        **receipt.result,
         **(data or {}),
     }
 
