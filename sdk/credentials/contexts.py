@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from sdk.credentials.jcs import JsonValue
 from sdk.credentials.problems import MALFORMED, Problem, join_path
@@ -23,6 +26,9 @@ OPEN_BADGES_V3: Final = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.j
 """The context of Open Badges 3.0."""
 
 CONTEXTS_COUNT_MAX: Final = 16
+
+TABLES_REMEMBERED_COUNT_MAX: Final = 256
+"""Contexts whose words are remembered."""
 
 # They would bring in a document from elsewhere, or let a definition reach where it is not seen.
 _REFUSED_KEYWORDS: Final = frozenset({"@import", "@propagate"})
@@ -67,6 +73,21 @@ def is_url(value: object) -> bool:
 def known_terms(context_url: str) -> frozenset[str]:
     """The terms of a standard context; empty for one that is not known here."""
     return _TERMS.get(context_url, frozenset())
+
+
+def read_context(context: list[JsonValue], path: str) -> TermTable:
+    """The TermTable of a context, which nobody may change: those of contexts seen before are
+    remembered by their bytes, because all credentials of one template have the same.
+    """
+    try:
+        return _read_context(orjson.dumps(context), path)
+    except orjson.JSONEncodeError:  # what did not come from `parse_json`
+        return TermTable(context, path)
+
+
+@lru_cache(maxsize=TABLES_REMEMBERED_COUNT_MAX)
+def _read_context(encoded: bytes, path: str) -> TermTable:
+    return TermTable(orjson.loads(encoded), path)
 
 
 class TermTable:

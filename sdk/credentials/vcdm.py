@@ -14,7 +14,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sdk.credentials.contexts import CONTEXTS_COUNT_MAX, CREDENTIALS_V2, TermTable, is_url
+from sdk.credentials.contexts import (
+    CONTEXTS_COUNT_MAX,
+    CREDENTIALS_V2,
+    TermTable,
+    is_url,
+    read_context,
+)
 from sdk.credentials.instants import parse_date_time_stamp
 from sdk.credentials.jcs import JsonObject, JsonValue
 from sdk.credentials.problems import MALFORMED, Problem, join_path
@@ -71,7 +77,7 @@ class _Checker:
         if context[0] != CREDENTIALS_V2:
             self.add(join_path(place, 0), f"must be {CREDENTIALS_V2}")
             return
-        self._terms = TermTable(context, place)
+        self._terms = read_context(context, place)
         for problem in self._terms.problems:
             self.add(problem.path, problem.text)
 
