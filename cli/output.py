@@ -91,8 +91,10 @@ class Output:
             "as_of": proven.as_of,
             "data": data,
         }
-        parts = [] if text is None else [text]
-        self._print_result(envelope, [*parts, self._footer(proven)])
+        parts: list[Any] = [*text] if isinstance(text, (list, tuple)) else [text]
+        self._print_result(
+            envelope, [part for part in (*parts, self._footer(proven)) if part is not None]
+        )
 
     def _print_result(self, envelope: dict[str, Any], text: Any) -> None:
         if self.json_wanted:

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling a story: each command of it is run as it is printed, in this process.
+
+Commands whose words are no part of the story are run with ``-o json`` and told in one line; the
+others are shown as they print. A command that does not end as the story says stops the telling.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cli.context import CliContext
+from cli.errors import CommandError, ExitCode
+from cli.verification_words import style_report
+from cli.wording import shorten
+from psetcloud.stories.steps import Chapter, Command, Deed, Outcome, Step
+
+if TYPE_CHECKING:
+    from cli.output import Output
+    from psetcloud.stories.steps import Sample, Story
+
+MARGIN: Final = "   "
+COMMAND_WIDTH: Final = 100
+"""Columns after which a command goes on in the next line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """`data` of the JSON object that it printed; empty when it printed none."""
+        return _read_envelope(self.stdout).get("data") or {}
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """The JSON object of its error; empty when there is none."""
+        return _read_envelope(self.stderr)
+
+
+def run_pset(arguments: Sequence[str]) -> Ran:
+    """Run a `pset` command in this process and keep what it prints."""
+    from cli.main import pset
+
+    stdout, stderr = StringIO(), StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        code = pset.main(list(arguments), standalone_mode=False, obj=CliContext())
+    return Ran(int(code), stdout.getvalue(), stderr.getvalue())
+
+
+def _read_envelope(text: str) -> Mapping[str, Any]:
+    for line in reversed(text.splitlines()):
+        if line.startswith("{"):
+            try:
+                envelope: object = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(envelope, dict):
+                return envelope  # pyright: ignore[reportUnknownVariableType]
+    return {}
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells stories on one network and remembers what was told."""
+
+    output: Output
+    network: str
+    """As given to ``--network``."""
+    home: Path | None = None
+    told: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    _chapters_count: int = 0
+
+    def tell(self, story: Story) -> tuple[Sample, ...]:
+        """Run a story to its end.
+
+        Raises:
+            CommandError: STORY_INTERRUPTED: a command did not end as it should.
+        """
+        try:
+            step = next(story)
+            while True:
+                step = story.send(self._do(step))
+        except StopIteration as end:
+            samples: tuple[Sample, ...] = end.value
+            return samples
+
+    def run(self, command: Command, *, on_network: bool = True) -> Ran:
+        """Print a command and run it.
+
+        Raises:
+            CommandError: STORY_INTERRUPTED.
+        """
+        prefix: tuple[str, ...] = ()
+        if on_network:
+            prefix = ("--network", self.network)
+        if self.home is not None:
+            prefix = ("--home", str(self.home), *prefix)
+        arguments = (*prefix, *command.arguments)
+        words = format_command(arguments, command.saved_to)
+        self.output.words([*_paragraph(command.text), *_command_lines(words)])
+        is_plain = command.is_shown or command.saved_to is not None
+        ran = run_pset(arguments if is_plain else (*arguments, "-o", "json"))
+        if ran.exit_code != command.exit_code:
+            raise self._interrupted(words, ran)
+        if command.saved_to is not None:
+            command.saved_to.write_text(ran.stdout, encoding="utf-8")
+        outcome = _outcome_line(command, ran)
+        if command.is_shown:
+            self.output.words([*_shown(ran.stdout), ""])
+        else:
+            self.output.words([f"{MARGIN}→ {outcome}", ""])
+        self.told.append(
+            {
+                "text": command.text,
+                "command": words,
+                "exit": ran.exit_code,
+                "outcome": outcome,
+            }
+        )
+        return ran
+
+    def _do(self, step: Step) -> Outcome:
+        match step:
+            case Chapter(title):
+                self._chapters_count += 1
+                self.output.words(_heading(f"{self._chapters_count}  {title}"))
+                return Outcome()
+            case Deed(text, how):
+                self.output.words([*_paragraph(text), f"{MARGIN}  (no command: {how})", ""])
+                self.told.append({"text": text, "command": None, "exit": None, "outcome": how})
+                return Outcome()
+            case Command():
+                ran = self.run(step)
+                return Outcome(ran.exit_code, ran.data)
+
+    def _interrupted(self, words: str, ran: Ran) -> CommandError:
+        error = ran.error
+        told = str(error.get("text") or ran.stderr.strip() or ran.stdout.strip() or "no words")
+        code = ExitCode.BROKEN
+        if error and ran.exit_code in set(ExitCode):
+            code = ExitCode(ran.exit_code)
+        return CommandError(
+            f"the story cannot go on: `{words}` ended with {ran.exit_code}: {told}",
+            code=str(error.get("code") or "STORY_INTERRUPTED"),
+            remedy=str(error.get("remedy") or "Run that command by hand with -v to see more."),
+            exit_code=code,
+        )
+
+
+def format_command(arguments: Sequence[str], saved_to: Path | None = None) -> str:
+    """The command as it can be typed."""
+    words = shlex.join(("pset", *arguments))
+    return words if saved_to is None else f"{words} > {shlex.quote(str(saved_to))}"
+
+
+def _command_lines(words: str) -> Generator[Any]:
+    """The command on one or more lines, broken so that it can still be copied."""
+    from rich.text import Text
+
+    lines = [""]
+    for word in _split_kept(words):
+        if lines[-1] and len(lines[-1]) + len(word) > COMMAND_WIDTH:
+            lines.append("")
+        lines[-1] += (" " if lines[-1] else "") + word
+    for number, line in enumerate(lines):
+        start = f"{MARGIN}$ " if number == 0 else f"{MARGIN}      "
+        end = " \\" if number < len(lines) - 1 else ""
+        yield Text(start + line + end, style="cyan", no_wrap=True, overflow="ignore")
+
+
+def _split_kept(words: str) -> list[str]:
+    """The words with their quotes; a flag keeps its value beside it."""
+    parts: list[str] = []
+    for word in shlex.split(words, posix=False):
+        if parts and _is_flag(parts[-1]) and not word.startswith("-"):
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    return parts
+
+
+def _is_flag(part: str) -> bool:
+    return part.startswith("--") and " " not in part
+
+
+def _heading(title: str) -> list[Any]:
+    from rich.text import Text
+
+    return [Text(title, style="bold"), ""]
+
+
+def _paragraph(text: str) -> Generator[str]:
+    import textwrap
+
+    yield from textwrap.wrap(text, COMMAND_WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN)
+
+
+def _shown(text: str) -> list[Any]:
+    """What a command printed, moved to the right."""
+    from rich.padding import Padding
+
+    return [Padding(style_report(text.strip("\n")), (0, 0, 0, 2 * len(MARGIN)))]
+
+
+def _outcome_line(command: Command, ran: Ran) -> str:
+    """What came of a command, in one line."""
+    if ran.exit_code != 0 and ran.error:
+        return f"refused: {ran.error.get('code')}: {ran.error.get('text')}"
+    if command.is_shown:
+        return ran.stdout.strip().partition("\n")[0]
+    data = ran.data
+    parts: list[str] = []
+    if isinstance(data.get("name"), str) and isinstance(data.get("height"), int):
+        parts.append(f"{data['name']} in block {data['height']}")
+    if data.get("grant_id"):
+        parts.append(f"grant {data['grant_id']}")
+    if data.get("event"):
+        parts.append(str(data["event"]))
+    if data.get("did"):
+        parts.append(shorten(str(data["did"])))
+    if data.get("public_key"):
+        parts.append(f"public key {shorten(str(data['public_key']))}")
+    if data.get("file"):
+        parts.append(str(data["file"]))
+    if command.saved_to is not None:
+        parts.append(str(command.saved_to))
+    return ", ".join(parts) or "done"
