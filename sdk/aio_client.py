@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from ledger.model.keys import KeyRole
 from sdk import accreditations as grants
 from sdk import blocks, did_documents, organisations, resources, status_lists
 from sdk.authors import Authors
@@ -270,6 +271,17 @@ class LedgerClient:
             CallerError: ORGANISATION_MISSING, ORGANISATION_UNKNOWN.
         """
         return await self._authors.did()
+
+    async def stored_signer(
+        self, role: KeyRole, passphrase: Callable[[], str] | None = None
+    ) -> Signer:
+        """The acting organisation's key of a role, from the key store.
+
+        Raises:
+            CallerError: ORGANISATION_MISSING, ORGANISATION_UNKNOWN, DID_UNKNOWN.
+            KeyAccessError: KEY_ROLE_NOT_HELD, and what its file is refused for.
+        """
+        return (await self._authors.stored_signer(role, passphrase)).signer
 
     async def organisation(self, org: Org, *, at: When = None) -> Proven[Organisation]:
         """What is vouched for about an organisation.

@@ -85,11 +85,27 @@ class Authors:
         if signers is None and self._author is not None:
             return self._author
         acting = await self._read_acting()
-        chosen = [self._signer or self._load_stored(acting)] if signers is None else signers
+        chosen = (
+            [self._signer or self._load_stored(acting, KeyRole.LEDGER, self._passphrase)]
+            if signers is None
+            else signers
+        )
         author = Author(acting.record.did, tuple(self._name(s, acting.record) for s in chosen))
         if signers is None:
             self._author = author
         return author
+
+    async def stored_signer(
+        self, role: KeyRole, passphrase: Callable[[], str] | None = None
+    ) -> NamedSigner:
+        """The acting organisation's own key of a role, from the key store.
+
+        Raises:
+            CallerError: ORGANISATION_MISSING, ORGANISATION_UNKNOWN, DID_UNKNOWN.
+            KeyAccessError: KEY_ROLE_NOT_HELD, and as `KeyStore.load`.
+        """
+        acting = await self._read_acting()
+        return self._name(self._load_stored(acting, role, passphrase), acting.record)
 
     async def _read_acting(self) -> _Acting:
         org, network = self._require_org(), self._reader.network
@@ -110,23 +126,25 @@ class Authors:
             )
         return self._org
 
-    def _load_stored(self, acting: _Acting) -> Signer:
+    def _load_stored(
+        self, acting: _Acting, role: KeyRole, passphrase: Callable[[], str] | None
+    ) -> Signer:
         valid = {
             (key.type, key.public_key)
             for key in acting.record.keys
-            if key.role is KeyRole.LEDGER and is_key_valid(key, acting.time_ms)
+            if key.role is role and is_key_valid(key, acting.time_ms)
         }
         assert is_short_name(acting.short_name), "vouched short names are safe as file names"
         for directory in self._key_directories:
             store = KeyStore(directory / acting.short_name)
             for key in store.list():
                 if (key.key_type, key.public_key) in valid:
-                    return store.load(key.name, self._passphrase)
+                    return store.load(key.name, passphrase)
         looked = " or ".join(str(held / acting.short_name) for held in self._key_directories)
         raise KeyAccessError(
-            f"no valid ledger key of {acting.short_name} lies in {looked}",
+            f"no valid {role.label} key of {acting.short_name} lies in {looked}",
             code="KEY_ROLE_NOT_HELD",
-            remedy="Give signer=…, or put the organisation's ledger key there.",
+            remedy=f"Give the signer, or put the organisation's {role.label} key there.",
         )
 
     def _name(self, signer: Signer, record: DidRecord) -> NamedSigner:
