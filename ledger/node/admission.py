@@ -40,6 +40,10 @@ SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 """Transactions in one call."""
 
 
+Authenticate = Callable[[CheckedTransaction], None]
+"""Raises TransactionRefusedError for signers' keys that the certified state does not know."""
+
+
 class CertifiedTransactions(Protocol):
     """What the certified chain knows of transactions; may be asked in any thread."""
 
@@ -61,7 +65,7 @@ class Admission:
         chain_id: str,
         pool: TransactionPool,
         certified: CertifiedTransactions,
-        authenticate: Callable[[CheckedTransaction], None],
+        authenticator: Callable[[], Authenticate],
         closed_reason: Callable[[], str],
         notify: Callable[[], None],
         readers: Executor,
@@ -69,14 +73,13 @@ class Admission:
         checkers_count: int,
         checks_count_max: int,
     ) -> None:
-        """`authenticate` raises TransactionRefusedError for keys that the certified state does not
-        know; `closed_reason` says why no transaction is taken, or is empty; `notify` is called
-        when something was queued.
+        """`authenticator` is asked once for each batch; `closed_reason` says why no transaction is
+        taken, or is empty; `notify` is called when something was queued.
         """
         self._chain_id = chain_id
         self._pool = pool
         self._certified = certified
-        self._authenticate = authenticate
+        self._authenticator = authenticator
         self._closed_reason = closed_reason
         self._notify = notify
         self._readers = readers
@@ -208,10 +211,11 @@ class Admission:
     def _check_batch(self, batch: Sequence[bytes]) -> list[CheckedTransaction | ApiError]:
         """In a thread."""
         results: list[CheckedTransaction | ApiError] = []
+        authenticate = self._authenticator()
         for encoded in batch:
             try:
                 checked = check_transaction(encoded, chain_id=self._chain_id)
-                self._authenticate(checked)
+                authenticate(checked)
                 results.append(checked)
             except TransactionRefusedError as error:
                 results.append(ApiError(error.code, error.text))

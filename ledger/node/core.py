@@ -19,7 +19,7 @@ from consensus import SingleNode
 from ledger.model.block import Validator
 from ledger.model.genesis import Genesis
 from ledger.model.transaction_check import CheckedTransaction, TransactionRefusedError
-from ledger.node.admission import Admission
+from ledger.node.admission import Admission, Authenticate
 from ledger.node.clock import Clock
 from ledger.node.config import NodeConfig
 from ledger.node.driver import Driver
@@ -105,7 +105,7 @@ class NodeCore:
             chain_id=rules.chain_id,
             pool=self._pool,
             certified=queries,
-            authenticate=make_authenticate(stores, self.driver, environment.clock),
+            authenticator=make_authenticator(stores, self.driver, environment.clock),
             closed_reason=self._closed_reason,
             notify=self.driver.notify,
             readers=readers,
@@ -240,26 +240,31 @@ def check_ordering(genesis: Genesis) -> None:
         )
 
 
-def make_authenticate(
+def make_authenticator(
     stores: OpenedStores, driver: Driver, clock: Clock
-) -> Callable[[CheckedTransaction], None]:
+) -> Callable[[], Authenticate]:
     """Whether the signers' keys are good in the newest certified state, as execution will ask.
 
-    For any thread. Raises TransactionRefusedError: AUTHOR_UNKNOWN, DID_DEACTIVATED,
-    KEY_NOT_AUTHORISED.
+    What is returned gives a check for one batch, with the records it reads; any thread may call it.
+    The check raises TransactionRefusedError: AUTHOR_UNKNOWN, DID_DEACTIVATED, KEY_NOT_AUTHORISED.
     """
 
-    def check(transaction: CheckedTransaction) -> None:
+    def begin() -> Authenticate:
         tip = driver.tip
+        time = max(clock.time_ms(), tip.header.time + 1)
         state = TransactionState(BlockState(StateAt(stores.chain.state, tip.state_version)))
-        try:
-            authenticate(state, transaction.body, max(clock.time_ms(), tip.header.time + 1))
-        except OperationRefusedError as error:
-            raise TransactionRefusedError(
-                error.code, "the ledger does not know these keys as the signers'"
-            ) from None
 
-    return check
+        def check(transaction: CheckedTransaction) -> None:
+            try:
+                authenticate(state, transaction.body, time)
+            except OperationRefusedError as error:
+                raise TransactionRefusedError(
+                    error.code, "the ledger does not know these keys as the signers'"
+                ) from None
+
+        return check
+
+    return begin
 
 
 def get_software_version() -> str:

@@ -8,7 +8,8 @@ stops the node, as one found by the driver does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -66,15 +67,18 @@ class Node:
     # Writes ---------------------------------------------------------------------------------------
 
     async def submit(self, transaction: bytes, *, wait_ms: int) -> Submitted:
-        return await self._admission.submit(transaction, wait_ms=wait_ms)
+        with self._stopping_on_damage():
+            return await self._admission.submit(transaction, wait_ms=wait_ms)
 
     async def submit_many(
         self, transactions: Sequence[bytes], *, wait_ms: int
     ) -> Sequence[Submitted | ApiError]:
-        return await self._admission.submit_many(transactions, wait_ms=wait_ms)
+        with self._stopping_on_damage():
+            return await self._admission.submit_many(transactions, wait_ms=wait_ms)
 
     async def dry_run(self, transaction: bytes) -> bytes:
-        checked = await self._admission.check(transaction)
+        with self._stopping_on_damage():
+            checked = await self._admission.check(transaction)
         # In the thread that writes, where the newest state cannot change underneath.
         return await self._run(self._worker, lambda: self._dry_run(checked))
 
@@ -149,8 +153,13 @@ class Node:
         return await self._run(self._readers, work)
 
     async def _run(self, executor: Executor, work: Callable[[], _T]) -> _T:
-        try:
+        with self._stopping_on_damage():
             return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+    @contextlib.contextmanager
+    def _stopping_on_damage(self) -> Generator[None]:
+        try:
+            yield
         except CorruptionError as error:
             self._on_corruption(error)
             raise ApiError(ApiReason.INTERNAL, "the node's store is damaged; it stops") from error

@@ -8,7 +8,7 @@ that does not fit its proof is a damaged store, not an answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from ledger.api.ports import ApiError, BlockParts, TransactionState
 from ledger.model import schema
@@ -24,12 +24,15 @@ from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.records import IdempotencyRecord
 from ledger.model.state_proof import key_hash, value_hash
 from ledger.model.transaction import Receipt
-from ledger.model.verification import get_child_count
+from ledger.model.verification import ProofError, get_child_count
+from ledger.model.wire import EncodingError
 from ledger.node.proofs import BlockProver
 from ledger.node.tip import Tip
 from ledger.state import tree
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import STORE_CORRUPT, CorruptionError
+
+_T = TypeVar("_T")
 
 GET_KEYS_COUNT_MAX: Final = 256
 """Keys in one question."""
@@ -77,6 +80,10 @@ class Queries:
             count = get_child_count(parent_key, value)
         except ValueError as error:
             raise ApiError(ReceiptCode.MALFORMED, str(error)) from None
+        except ProofError as error:
+            raise CorruptionError(
+                STORE_CORRUPT, f"the record at {parent_key!r}: {error}"
+            ) from error
         numbers = range(first, min(first + limit, count))
         return self._prove(
             tip, [parent_key, *(schema.child_key(parent_key, number) for number in numbers)]
@@ -136,7 +143,7 @@ class Queries:
         block = self._chain.blocks.block(height)
         if block is None:
             raise CorruptionError(STORE_CORRUPT, f"block {height} is indexed and not stored")
-        content = decode(Block, decode(Proposal, block.proposal).block)
+        content = _decode_stored(Block, _decode_stored(Proposal, block.proposal).block)
         head = CertifiedHead(header=block.header, certificate=block.certificate)
         return BlockProver(head, content.transactions, block.receipts).prove(index)
 
@@ -145,7 +152,8 @@ class Queries:
         value = self._chain.state.get(schema.idempotency_key(author, key), tip.state_version)
         if value is None:
             return None
-        return decode(Receipt, decode(IdempotencyRecord, value).receipt).transaction_id
+        record = _decode_stored(IdempotencyRecord, value)
+        return _decode_stored(Receipt, record.receipt).transaction_id
 
     def get_transaction(self, transaction_id: bytes) -> tuple[TransactionState, bytes]:
         """What the certified chain knows of a transaction."""
@@ -153,6 +161,14 @@ class Queries:
         if place is None:
             return TransactionState.UNKNOWN, b""
         return TransactionState.CERTIFIED, self.prove_transaction(*place)
+
+
+def _decode_stored(cls: type[_T], data: bytes) -> _T:
+    """What this node wrote once it can read; otherwise its store is damaged."""
+    try:
+        return decode(cls, data)
+    except EncodingError as error:
+        raise CorruptionError(STORE_CORRUPT, f"a stored {cls.__name__}: {error}") from error
 
 
 def _check_key(key: bytes) -> None:

@@ -9,6 +9,7 @@
     c height                        certificate         (canonical; from height 1)
     t transaction id                height, index
     v height                        state version: the last height that wrote
+    k key hash                      newest version that wrote this state key
     s key hash, ~version            state value of that version, or that it was deleted
     n version, path                 node of the state tree
     x version, node key             node that no version from that one on reads
@@ -37,6 +38,7 @@ RECEIPTS: Final = b"r"
 CERTIFICATE: Final = b"c"
 TRANSACTION: Final = b"t"
 VERSION: Final = b"v"
+NEWEST: Final = b"k"
 STATE: Final = b"s"
 NODE: Final = b"n"
 STALE_NODE: Final = b"x"

@@ -56,8 +56,11 @@ class StateStore:
 
     def put(self, batch: WriteBatch, version: int, changes: StateChanges) -> None:
         """Put a version into a batch."""
+        encoded_version = layout.encode_number(version)
         for key, value in changes.writes:
-            batch.put(layout.state_key(sha256(key).digest(), version), _encode_value(key, value))
+            key_hash = sha256(key).digest()
+            batch.put(layout.state_key(key_hash, version), _encode_value(key, value))
+            batch.put(layout.NEWEST + key_hash, encoded_version)
         for node_key, node in changes.new_nodes:
             batch.put(layout.NODE + node_key, node)
         for node_key in changes.stale_node_keys:
@@ -88,6 +91,16 @@ class StateStore:
     def get(self, key: bytes, version: int) -> bytes | None:
         """The value of a key at a version, or None. Any thread. Raises CorruptionError."""
         key_hash = sha256(key).digest()
+        newest = self._store.get(layout.NEWEST + key_hash)
+        if newest is None:
+            return None
+        newest_version = layout.decode_number(newest)
+        if newest_version <= version:
+            data = self._store.get(layout.state_key(key_hash, newest_version))
+            if data is None:
+                raise CorruptionError(STORE_INCONSISTENT, f"the newest value of {key!r} is missing")
+            return _decode_value(key, data)
+        # An older version: a search, many times as dear as a look-up.
         start = layout.state_key(key_hash, version)
         for _, data in self._store.iterate(start, layout.state_stop(key_hash)):
             return _decode_value(key, data)
