@@ -7,7 +7,7 @@ questions with proofs as an honest node does; tests then bend the answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
@@ -48,12 +48,16 @@ def make_validators(names: Sequence[str]) -> ValidatorSet:
 
 
 def sign_head(
-    header: BlockHeader, vote: Vote, validator_set: ValidatorSet, signers: Sequence[str]
+    header: BlockHeader,
+    vote: Vote,
+    validator_set: ValidatorSet,
+    signers: Sequence[str],
+    secret_of: Callable[[str], bytes] = vote_secret,
 ) -> CertifiedHead:
     """A head that says what the caller wants, certified by these validators."""
     data = encode(header)
     signed = encode(replace(vote, block_hash=compute_block_hash(data)))
-    votes = {name: bls.sign(vote_secret(name), vote_message(signed)) for name in signers}
+    votes = {name: bls.sign(secret_of(name), vote_message(signed)) for name in signers}
     return CertifiedHead(data, encode(assemble_certificate(signed, votes, validator_set)))
 
 
@@ -80,9 +84,13 @@ class CertifiedChain:
     genesis_time: int = GENESIS_TIME
     versions: list[Version] = field(default_factory=list["Version"])
     nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    validators: ValidatorSet | None = None
+    """None: one of each name, with the keys of this file."""
+    secret_of: Callable[[str], bytes] = vote_secret
+    genesis_values: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
 
     def __post_init__(self) -> None:
-        self.validator_set = make_validators(self.names)
+        self.validator_set = self.validators or make_validators(self.names)
         trust = TrustRoot(
             self.chain_id, bytes(32), self.fault_model, self.validator_set, b"", self.genesis_time
         )
@@ -99,7 +107,14 @@ class CertifiedChain:
         self.trust = replace(trust, genesis_header=data)
         self.log = merkle_log.CompactRange().append(merkle_log.leaf_hash(compute_block_hash(data)))
         head = CertifiedHead(data, b"")
-        self.versions.append(Version(head, self.genesis_header, Vote(), {}, None))
+        grown = update(
+            self,
+            None,
+            0,
+            [(key_hash(key), value_hash(value)) for key, value in self.genesis_values.items()],
+        )
+        self.nodes.update(grown.new_nodes)
+        self.versions.append(Version(head, self.genesis_header, Vote(), self.genesis_values, 0))
 
     def get_node(self, node_key: bytes) -> bytes | None:
         return self.nodes.get(node_key)
@@ -116,8 +131,12 @@ class CertifiedChain:
         receipts: Sequence[Receipt] = (),
         time: int | None = None,
         signers: Sequence[str] | None = None,
+        header: BlockHeader | None = None,
     ) -> Version:
-        """Certify a block that leaves these values behind (None: removed)."""
+        """Certify a block that leaves these values behind (None: removed).
+
+        A `header` given is taken as it is.
+        """
         parent = self.tip
         height = parent.header.height + 1
         values = dict(parent.values)
@@ -131,7 +150,7 @@ class CertifiedChain:
         grown = update(self, parent.tree_version, height, changes)
         self.nodes.update(grown.new_nodes)
         encoded_receipts = [encode(receipt) for receipt in receipts]
-        header = replace(
+        header = header or replace(
             self.genesis_header,
             height=height,
             parent_hash=compute_block_hash(parent.head.header),
@@ -153,7 +172,7 @@ class CertifiedChain:
         )
         quorum = quorum_size(len(self.names), self.fault_model)
         chosen = list(self.names)[:quorum] if signers is None else signers
-        head = sign_head(header, vote, self.validator_set, chosen)
+        head = sign_head(header, vote, self.validator_set, chosen, self.secret_of)
         self.versions.append(
             Version(head, header, vote, values, height, tuple(transactions), encoded_receipts)
         )
