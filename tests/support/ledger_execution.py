@@ -12,6 +12,7 @@ moves by a second with each block. `world.values` is the state; `snapshot` compa
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from bisect import insort
 from collections.abc import Mapping, Sequence
@@ -34,8 +35,8 @@ from ledger.model.operations import (
     StatusPurpose,
 )
 from ledger.model.receipts import ReceiptCode
-from ledger.model.records import DidRecord, GrantRecord
-from ledger.model.schema import did_key, grant_key
+from ledger.model.records import DidRecord, GrantRecord, OrganisationRecord, OrganisationStatus
+from ledger.model.schema import did_key, grant_key, organisation_key
 from ledger.model.transaction import Operation, Receipt, Transaction, TransactionBody
 from ledger.model.transaction_check import CheckedTransaction, check_transaction
 from ledger.state.block_check import check_block
@@ -370,6 +371,16 @@ class LedgerWorld:
         list_id = sha256(f"{owner} {label}".encode()).digest()[:16]
         self.apply(owner, CreateStatusList(list_id=list_id, purpose=purpose, bits=bits, size=size))
         return list_id
+
+    def succeed(self, old: str, new: str) -> None:
+        """Write what a succession of organisations will write; there is no operation for it yet."""
+        key = organisation_key(self.did(old))
+        record = decode(OrganisationRecord, self.values[key])
+        self.values[key] = encode(
+            dataclasses.replace(
+                record, status=OrganisationStatus.SUCCEEDED, successor=self.did(new)
+            )
+        )
 
     def did_record(self, short_name: str) -> DidRecord:
         return decode(DidRecord, self.values[did_key(self.did(short_name))])

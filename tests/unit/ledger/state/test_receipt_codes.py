@@ -37,8 +37,7 @@ from ledger.model.operations import (
     WithdrawAccreditation,
 )
 from ledger.model.receipts import ReceiptCode
-from ledger.model.records import OrganisationRecord, OrganisationStatus
-from ledger.model.schema import did_key, organisation_key
+from ledger.model.schema import did_key
 from ledger.model.transaction import Operation
 from ledger.state.machine import execute_block
 from tests.support.ledger_execution import (
@@ -314,17 +313,8 @@ def _not_owner(world: LedgerWorld) -> Case:
 
 @case(ReceiptCode.ORGANISATION_SUCCEEDED)
 def _organisation_succeeded(world: LedgerWorld) -> Case:
-    succeed(world, "gaa", "nmu")
+    world.succeed("gaa", "nmu")
     return "qcto", training(world)
-
-
-def succeed(world: LedgerWorld, old: str, new: str) -> None:
-    """What a succession will write."""
-    key = organisation_key(world.did(old))
-    record = decode(OrganisationRecord, world.values[key])
-    world.values[key] = encode(
-        dataclasses.replace(record, status=OrganisationStatus.SUCCEEDED, successor=world.did(new))
-    )
 
 
 # Resources -----------------------------------------------------------------------------------------
