@@ -100,7 +100,7 @@ class LedgerClient:
         self._client_checks = client_checks
         self._time_ms = time_ms
         self._trust = network.trust_root
-        self._believer: Believer = believer or LightClient(
+        self.believer: Believer = believer or LightClient(
             self._trust, TrustStore(network.directory / TRUST_FILE), time_ms=time_ms
         )
         self._failover = failover
@@ -108,7 +108,7 @@ class LedgerClient:
         self._is_open = False
         seconds = timeout.total_seconds()
         self.reader = NetworkReader(
-            self._believer,
+            self.believer,
             failover,
             EvidenceStore(home.evidence),
             seconds=seconds,
@@ -124,7 +124,7 @@ class LedgerClient:
         )
         self._submitter = Submitter(
             self.reader,
-            self._believer,
+            self.believer,
             failover,
             self._authors,
             genesis=network.genesis,
@@ -194,7 +194,7 @@ class LedgerClient:
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""
-        self._believer.close()
+        self.believer.close()
         if self._owns_nodes:
             await self._failover.close()
 

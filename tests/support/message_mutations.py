@@ -25,15 +25,16 @@ def mutations(message: _T) -> Iterator[_T]:
 def head_mutations(head: CertifiedHead) -> Iterator[CertifiedHead]:
     """Mutations inside the bytes of a head: its header, its certificate and the vote in that."""
     certificate = decode(QuorumCertificate, head.certificate)
-    for header in _encoded(decode(BlockHeader, head.header)):
+    for header in encoded_mutations(decode(BlockHeader, head.header)):
         yield replace(head, header=header)
-    for changed in _encoded(certificate):
+    for changed in encoded_mutations(certificate):
         yield replace(head, certificate=changed)
-    for vote in _encoded(decode(Vote, certificate.vote)):
+    for vote in encoded_mutations(decode(Vote, certificate.vote)):
         yield replace(head, certificate=encode(replace(certificate, vote=vote)))
 
 
-def _encoded(message: object) -> Iterator[bytes]:
+def encoded_mutations(message: object) -> Iterator[bytes]:
+    """The mutations of a message that have bytes at all."""
     for bent in mutations(message):
         try:
             yield encode(bent)
