@@ -292,7 +292,7 @@ class LedgerWorld:
         *,
         since: str = "2024-02-01",
         until: str | None = None,
-        **scope: Sequence[str],
+        **scope: Any,
     ) -> GrantAccreditation:
         """`powers` by space; scope dimensions by name."""
         return GrantAccreditation(
