@@ -65,22 +65,15 @@ def decode_json(data: bytes, *, size_max: int, depth_max: int = JSON_DEPTH_MAX) 
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise JsonError("the document is not UTF-8") from None
-    if text.startswith("\ufeff") or FORBIDDEN_CHARACTER.search(text):
+    # No ASCII character is forbidden, and most documents are ASCII.
+    if not text.isascii() and (text.startswith("\ufeff") or FORBIDDEN_CHARACTER.search(text)):
         raise JsonError("the document holds a byte order mark or a noncharacter")
-    # Before parsing: the depth at which the parser itself gives up differs between Pythons.
-    if _compute_depth(text) > depth_max:
+    # Before parsing: the depth at which the parser itself gives up differs between Pythons. Where
+    # brackets are fewer than levels, within strings or not, nothing need be looked at.
+    if text.count("[") + text.count("{") > depth_max and _compute_depth(text) > depth_max:
         raise JsonError(f"the document is nested deeper than {depth_max}")
     try:
-        value = cast(
-            "JsonValue",
-            json.loads(
-                text,
-                object_pairs_hook=_make_object,
-                parse_int=_parse_integer,
-                parse_float=_refuse_number,
-                parse_constant=_refuse_number,
-            ),
-        )
+        value = cast("JsonValue", _DECODER.decode(text))
     except JsonError:
         raise
     except ValueError:
@@ -184,6 +177,14 @@ def _parse_integer(digits: str) -> int:
 
 def _refuse_number(_digits: str) -> int:
     raise JsonError("only integers are allowed, no fractions and no exponents")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_make_object,
+    parse_int=_parse_integer,
+    parse_float=_refuse_number,
+    parse_constant=_refuse_number,
+)
 
 
 def _check_characters(value: JsonValue) -> None:
