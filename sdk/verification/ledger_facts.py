@@ -139,7 +139,7 @@ def ask_ledger_facts(view: StateView, wanted: FactsWanted) -> LedgerFacts:
         issuer=ask_issuer_facts(view, wanted.issuer),
         template=None if template_place is None else _read_template(view, template_place),
         qualification=ask_qualification(view, wanted.qualification),
-        lists={held: _read_status_list(view, held) for held in wanted.lists},
+        lists={held: ask_status_list(view, held) for held in wanted.lists},
     )
 
 
@@ -213,6 +213,18 @@ def ask_change_times(
             after = update
         stop = start
     return None, after, stop == 0
+
+
+def ask_status_list(view: StateView, held: ListKey) -> StatusListFact | None:
+    """A whole status list; None when it does not exist."""
+    record = view.record(StatusListRecord, schema.status_list_key(*held))
+    if record is None:
+        return None
+    values: Sequence[bytes | None] = view.get_many(_chunk_keys(view, held))
+    chunks = {number: value for number, value in enumerate(values) if value is not None}
+    if any(len(value) != STATUS_CHUNK_SIZE for value in chunks.values()):
+        raise ProofError(MALFORMED, "a chunk of a status list has another size")
+    return StatusListFact(record, chunks)
 
 
 def _issuer_keys(did: str) -> list[bytes]:
@@ -289,17 +301,6 @@ def _read_template(view: StateView, place: ListKey) -> TemplateFact | None:
     except CredentialError:
         return None
     return TemplateFact(record.owner, record.name, record.version, template)
-
-
-def _read_status_list(view: StateView, held: ListKey) -> StatusListFact | None:
-    record = view.record(StatusListRecord, schema.status_list_key(*held))
-    if record is None:
-        return None
-    values: Sequence[bytes | None] = view.get_many(_chunk_keys(view, held))
-    chunks = {number: value for number, value in enumerate(values) if value is not None}
-    if any(len(value) != STATUS_CHUNK_SIZE for value in chunks.values()):
-        raise ProofError(MALFORMED, "a chunk of a status list has another size")
-    return StatusListFact(record, chunks)
 
 
 @lru_cache(maxsize=DOCUMENTS_REMEMBERED_COUNT_MAX)
