@@ -95,7 +95,7 @@ class NodeCore:
         readers = stack.enter_context(ThreadPoolExecutor(READER_THREADS, "reader"))
         checkers = stack.enter_context(ThreadPoolExecutor(threads, "checker"))
         self.tip_at_start = stores.tip
-        self._pool = TransactionPool(
+        self.pool = TransactionPool(
             count_max=config.admission.queue_count_max,
             size_bytes_max=config.admission.queue_bytes_max,
         )
@@ -103,7 +103,7 @@ class NodeCore:
         queries = Queries(stores.chain, rules.chain_id)
         admission = Admission(
             chain_id=rules.chain_id,
-            pool=self._pool,
+            pool=self.pool,
             certified=queries,
             authenticator=make_authenticator(stores, self.driver, environment.clock),
             closed_reason=self._closed_reason,
@@ -148,7 +148,7 @@ class NodeCore:
             tip=stores.tip,
             ordering=ordering,
             voter=voter,
-            pool=self._pool,
+            pool=self.pool,
             options=self._config.blocks,
             clock=self._environment.clock,
             worker=worker,
@@ -168,7 +168,7 @@ class NodeCore:
             await asyncio.wait({self._driving}, timeout=self._config.api.stop_grace_ms / 1000)
             self.driver.stop(drain=False)
             await asyncio.wait({self._driving})
-        self._pool.close()
+        self.pool.close()
 
     def close(self) -> None:
         """End threads and close the stores, after `stop_driving`. Idempotent."""
@@ -185,7 +185,7 @@ class NodeCore:
         finally:
             # Nobody will be answered any more, whatever the reason.
             self._is_stopping = True
-            self._pool.close()
+            self.pool.close()
         if self._damage is not None:
             raise self._damage
 

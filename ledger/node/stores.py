@@ -127,7 +127,16 @@ def open_stores(
         chain.check_genesis(genesis.genesis_hash)
         if votes.latest is None and not is_vote_key_used(config.home):
             _begin_to_vote(config.home, rules.chain_id, chain, votes)
-        yield _check(chain, votes, genesis, rules)
+        opened = _check(chain, votes, genesis, rules)
+        if opened.no_vote_reason and opened.tip.height == 0:
+            # Nothing to serve, and nobody will ever certify anything with this key.
+            raise NodeError(
+                "VOTE_RECORD_MISSING",
+                f"this validator's data is gone: {opened.no_vote_reason}",
+                "Restore nothing: make the network anew (a development network: pset network down"
+                " --purge, then up).",
+            )
+        yield opened
 
 
 def _begin_to_vote(home: Path, chain_id: str, chain: ChainStore, votes: VoteRecordStore) -> None:

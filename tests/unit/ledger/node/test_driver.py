@@ -14,10 +14,9 @@ from ledger.model.block import Block, BlockHeader, Proposal
 from ledger.model.codec import decode
 from ledger.model.receipts import ReceiptCode
 from ledger.model.verification import VerifiedTransaction
-from ledger.node import execution
 from ledger.node.core import NodeCore
 from ledger.node.failpoints import Failpoint
-from ledger.state.machine import BlockResult
+from ledger.state.machine import BlockResult, execute_block
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError
 from ledger.storage.kv import WriteBatch
@@ -234,12 +233,10 @@ def test_another_result_than_the_one_voted_for_stops_the_node(
         async with harness.running(crash_at(Failpoint.AFTER_VOTE_RECORD, 2)) as core:
             await submit_until_crash(harness, core, range(1, 2))
 
-        real = execution.execute_block
-
         def differently(*arguments: object) -> BlockResult:
-            return replace(real(*arguments), receipts_root=bytes(32))  # type: ignore[arg-type]
+            return replace(execute_block(*arguments), receipts_root=bytes(32))  # type: ignore[arg-type]
 
-        monkeypatch.setattr(execution, "execute_block", differently)
+        monkeypatch.setattr("ledger.node.execution.execute_block", differently)
         core = harness.make_core()
         driving = core.start()
         await asyncio.wait({driving})

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.api.ports import ApiError, Submitted, TransactionState
+from ledger.model.codec import decode, encode
+from ledger.model.limits import TRANSACTION_SIZE_MAX
+from ledger.model.receipts import ApiReason, ReceiptCode
+from ledger.model.transaction import Receipt, Transaction
+from ledger.node.core import NodeCore
+from tests.support.ledger_world import make_organisation
+from tests.support.node_harness import WAIT_MS, NodeHarness, replay
+
+
+def run(tmp_path: Path, scenario: Callable[[NodeHarness, NodeCore], Awaitable[None]]) -> None:
+    """Run a scenario against a node whose first block is certified; then check its chain."""
+
+    async def main() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            await scenario(harness, core)
+        replay(harness)
+
+    asyncio.run(main())
+
+
+async def refused(core: NodeCore, transaction: bytes) -> ApiError:
+    """The refusal of a transaction, which leaves no trace."""
+    before = core.driver.tip
+    with pytest.raises(ApiError) as caught:
+        await core.node.submit(transaction, wait_ms=WAIT_MS)
+    assert core.driver.tip == before
+    assert len(core.pool) == 0
+    return caught.value
+
+
+def bent(transaction: bytes, **changes: Any) -> bytes:
+    return encode(replace(decode(Transaction, transaction), **changes))
+
+
+def test_malformed_bytes_are_refused(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        good = harness.transaction(1)
+        for bad in (b"", b"\xff" * 40, good[:-1], good + b"\x00"):
+            assert (await refused(core, bad)).code is ReceiptCode.MALFORMED
+        too_large = bytes(TRANSACTION_SIZE_MAX + 1)
+        assert (await refused(core, too_large)).code is ReceiptCode.TOO_LARGE
+
+    run(tmp_path, scenario)
+
+
+def test_signatures_are_checked(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        good = harness.transaction(1)
+        signature = decode(Transaction, good).signatures[0]
+        flipped = bytes((signature[0] ^ 1,)) + signature[1:]
+        for signatures, code in (
+            ((flipped,), ReceiptCode.SIGNATURE_INVALID),
+            ((), ReceiptCode.SIGNATURE_MISSING),
+            ((signature, signature), ReceiptCode.SIGNATURE_EXTRA),
+        ):
+            assert (await refused(core, bent(good, signatures=signatures))).code is code
+
+    run(tmp_path, scenario)
+
+
+def test_another_chains_transaction_is_refused(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        other = harness.world.make_transaction(
+            "saqa", harness.operation(1), chain_id="test:0000000000000000"
+        )
+        assert (await refused(core, other)).code is ReceiptCode.WRONG_CHAIN
+
+    run(tmp_path, scenario)
+
+
+def test_strangers_fill_no_blocks(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        world = harness.world
+        world.organisations["stranger"] = make_organisation("stranger", network="test")
+        unknown = world.make_transaction("stranger", harness.operation(1))
+        assert (await refused(core, unknown)).code is ReceiptCode.AUTHOR_UNKNOWN
+        impostor = make_organisation("saqa", network="test")
+        own = world.organisations["stranger"].keys["ledger"]
+        impostor.keys["ledger"] = own
+        real_did = world.organisations["saqa"].did
+        signer = replace(impostor.signer(), did=real_did)
+
+        class Impostor:
+            did = real_did
+            keys = impostor.keys
+
+            def signer(self, key: str) -> object:
+                del key
+                return signer
+
+        world.organisations["impostor"] = Impostor()  # type: ignore[assignment]
+        foreign_key = world.make_transaction("impostor", harness.operation(1))
+        assert (await refused(core, foreign_key)).code is ReceiptCode.KEY_NOT_AUTHORISED
+
+    run(tmp_path, scenario)
+
+
+def test_a_known_transaction_gets_its_first_receipt_even_after_expiry(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transaction = harness.transaction(1)
+        first = await harness.submit(core, transaction)
+        harness.clock.advance(100_000_000)
+        await harness.until_height(core, 3)
+        again = await harness.submit(core, transaction)
+        assert again == first
+        accepted = await core.node.submit(transaction, wait_ms=0)
+        assert accepted == Submitted(first.transaction_id)
+        # The id covers the body; another signature under it asks for the same answer.
+        garbled = bent(transaction, signatures=(bytes(64),))
+        answer = await core.node.submit(garbled, wait_ms=WAIT_MS)
+        assert answer.transaction_id == first.transaction_id
+
+    run(tmp_path, scenario)
+
+
+def test_submitting_twice_at_once_executes_once(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transaction = harness.transaction(1)
+        answers = await harness.submit_all(core, [transaction] * 10)
+        assert all(answer == answers[0] for answer in answers)
+
+    run(tmp_path, scenario)
+
+
+def test_the_same_operation_again_gets_the_first_receipt(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        first = await harness.submit(core, harness.transaction(1))
+        harness.clock.advance(5)
+        # The same key and operation; another expiry makes another transaction.
+        repeat = await harness.submit(core, harness.transaction(1))
+        assert repeat.transaction_id != first.transaction_id
+        assert repeat.is_repeat
+        assert repeat.receipt == first.receipt
+        state, proof = await core.node.get_transaction(repeat.transaction_id)
+        assert state is TransactionState.CERTIFIED
+        assert proof
+
+    run(tmp_path, scenario)
+
+
+def test_one_who_waits_no_longer_learns_that_it_is_pending(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
+        # The last block held several, so this one lingers until time passes.
+        transaction = harness.transaction(10)
+        with pytest.raises(ApiError) as caught:
+            await core.node.submit(transaction, wait_ms=1)
+        assert caught.value.code is ApiReason.PENDING
+        transaction_id = (await core.node.submit(transaction, wait_ms=0)).transaction_id
+        assert (await core.node.get_transaction(transaction_id))[0] is TransactionState.PENDING
+        [answer] = await harness.submit_all(core, [transaction])
+        assert answer.transaction_id == transaction_id
+        assert (await core.node.get_transaction(transaction_id))[0] is TransactionState.CERTIFIED
+        assert (await core.node.get_transaction(bytes(32)))[0] is TransactionState.UNKNOWN
+
+    run(tmp_path, scenario)
+
+
+def test_find_by_author_and_key_while_the_record_lives(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transaction = harness.transaction(1)
+        verified = await harness.submit(core, transaction)
+        body = harness.world.check(transaction).body
+        found = await core.node.find_transaction(body.author, body.idempotency_key)
+        assert found == await core.node.get_transaction(verified.transaction_id)
+        other = await core.node.find_transaction(body.author, bytes(16))
+        assert other == (TransactionState.UNKNOWN, b"")
+
+    run(tmp_path, scenario)
+
+
+def test_many_at_once_are_answered_in_their_order(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transactions = [harness.transaction(n) for n in range(6)]
+        transactions[2] = b"no transaction"
+        answers = await core.node.submit_many(transactions, wait_ms=WAIT_MS)
+        for number, answer in enumerate(answers):
+            if number == 2:
+                assert isinstance(answer, ApiError)
+                assert answer.code is ReceiptCode.MALFORMED
+            else:
+                assert isinstance(answer, Submitted)
+                expected = harness.world.check(transactions[number]).transaction_id
+                assert answer.transaction_id == expected
+                assert answer.proof
+        for wrong in ([], [b"x"] * 1001):
+            with pytest.raises(ApiError) as caught:
+                await core.node.submit_many(wrong, wait_ms=WAIT_MS)
+            assert caught.value.code is ReceiptCode.RESOURCE_LIMIT
+
+    run(tmp_path, scenario)
+
+
+def test_a_full_queue_refuses_with_a_retry_delay(tmp_path: Path) -> None:
+    async def main() -> None:
+        harness = NodeHarness(tmp_path)
+        admission = replace(harness.config.admission, queue_count_max=3)
+        harness.config = replace(harness.config, admission=admission)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
+            before = core.driver.tip.height
+            accepted = [
+                await core.node.submit(harness.transaction(n), wait_ms=0) for n in range(10, 13)
+            ]
+            with pytest.raises(ApiError) as caught:
+                await core.node.submit(harness.transaction(13), wait_ms=0)
+            assert caught.value.code is ReceiptCode.OVERLOADED
+            assert caught.value.retry_after_ms
+            assert core.driver.tip.height == before
+            refused_id = harness.world.check(harness.transaction(13)).transaction_id
+            state, _ = await core.node.get_transaction(refused_id)
+            assert state is TransactionState.UNKNOWN
+        replay(harness)
+        async with harness.running() as core:
+            for submitted in accepted:
+                state, _ = await core.node.get_transaction(submitted.transaction_id)
+                assert state is TransactionState.CERTIFIED, "accepted before the stop"
+
+    asyncio.run(main())
+
+
+def test_too_many_checks_at_once_are_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        harness = NodeHarness(tmp_path)
+        admission = replace(harness.config.admission, checks_count_max=4)
+        harness.config = replace(harness.config, admission=admission)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            tasks = [
+                asyncio.ensure_future(core.node.submit(harness.transaction(n), wait_ms=0))
+                for n in range(20)
+            ]
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+            codes = {a.code for a in answers if isinstance(a, ApiError)}
+            assert codes == {ReceiptCode.OVERLOADED}
+            assert sum(isinstance(a, Submitted) for a in answers) >= 4
+        replay(harness)
+
+    asyncio.run(main())
+
+
+def test_dry_run_gives_the_receipt_and_changes_nothing(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transaction = harness.transaction(1)
+        before = core.driver.tip
+        receipt = decode(Receipt, await core.node.dry_run(transaction))
+        assert receipt.code == ReceiptCode.APPLIED
+        assert receipt.height == 2
+        assert core.driver.tip == before
+        assert (await harness.submit(core, transaction)).receipt.code == ReceiptCode.APPLIED
+        again = decode(
+            Receipt,
+            await core.node.dry_run(
+                harness.world.make_transaction(
+                    "saqa", harness.operation(1), expires_at=harness.clock.now_ms + 1000
+                )
+            ),
+        )
+        assert again.code != ReceiptCode.APPLIED
+        with pytest.raises(ApiError) as caught:
+            await core.node.dry_run(b"no transaction")
+        assert caught.value.code is ReceiptCode.MALFORMED
+
+    run(tmp_path, scenario)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+
+import pytest
+
+from ledger.api.ports import ApiError
+from ledger.model.receipts import ReceiptCode
+from ledger.model.transaction import TransactionBody
+from ledger.model.transaction_check import CheckedTransaction
+from ledger.node.pool import TransactionPool
+
+
+def transaction(number: int, *, size: int = 10) -> CheckedTransaction:
+    encoded = b"%d" % number
+    encoded += bytes(size - len(encoded))
+    return CheckedTransaction(sha256(encoded).digest(), encoded, TransactionBody(), b"")
+
+
+def make_pool(count: int = 5, size: int = 1000) -> TransactionPool:
+    return TransactionPool(count_max=count, size_bytes_max=size)
+
+
+def test_first_come_first_served_within_count_and_bytes() -> None:
+    pool = make_pool()
+    added = [transaction(n, size=30) for n in range(5)]
+    for item in added:
+        pool.add(item)
+    assert (len(pool), pool.size_bytes) == (5, 150)
+    assert pool.take(2, 1000) == added[:2]
+    assert pool.take(9, 60) == added[2:4]
+    assert pool.take(9, 1) == added[4:], "one at least, or it would never get into a block"
+    assert (len(pool), pool.size_bytes) == (0, 0)
+
+
+def test_a_transaction_is_queued_once() -> None:
+    pool = make_pool()
+    first = pool.add(transaction(1))
+    assert pool.add(transaction(1)) is first
+    pool.take(9, 1000)
+    assert pool.add(transaction(1)) is first, "in a block, not certified"
+    assert len(pool) == 0
+    pool.settle([first.transaction.transaction_id], {})
+    assert pool.find(first.transaction.transaction_id) is None
+    assert pool.find_checked(first.transaction.encoded) is None
+
+
+@pytest.mark.parametrize(("count", "size"), [(2, 1000), (9, 25)])
+def test_what_does_not_fit_is_refused_and_changes_nothing(count: int, size: int) -> None:
+    pool = make_pool(count, size)
+    pool.add(transaction(1))
+    pool.add(transaction(2))
+    with pytest.raises(ApiError) as caught:
+        pool.add(transaction(3))
+    assert caught.value.code is ReceiptCode.OVERLOADED
+    assert caught.value.retry_after_ms
+    assert (len(pool), pool.size_bytes) == (2, 20)
+    assert pool.find(transaction(3).transaction_id) is None
+    pool.add(transaction(1))
+    pool.take(1, 1000)
+    pool.add(transaction(3))
+
+
+def test_what_did_not_get_into_a_block_comes_back_to_the_front() -> None:
+    pool = make_pool()
+    added = [transaction(n) for n in range(4)]
+    for item in added[:3]:
+        pool.add(item)
+    taken = pool.take(2, 1000)
+    pool.add(added[3])
+    pool.give_back(taken)
+    assert pool.size_bytes == 40
+    assert pool.take(9, 1000) == added
+
+
+def test_everybody_who_waits_gets_the_proof_and_cancelling_one_cancels_no_other() -> None:
+    async def scenario() -> None:
+        pool = make_pool()
+        pending = pool.add(transaction(1))
+        other = pool.add(transaction(2))
+        waits = [asyncio.ensure_future(pending.wait()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert pool.is_awaited(pending.transaction.transaction_id)
+        assert not pool.is_awaited(other.transaction.transaction_id)
+        waits[0].cancel()
+        await asyncio.sleep(0)
+        pool.settle(
+            [pending.transaction.transaction_id], {pending.transaction.transaction_id: b"proof"}
+        )
+        assert await waits[1] == await waits[2] == b"proof"
+        assert waits[0].cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_closing_tells_who_waits_and_admits_nothing() -> None:
+    async def scenario() -> None:
+        pool = make_pool()
+        pending = pool.add(transaction(1))
+        wait = asyncio.ensure_future(pending.wait())
+        await asyncio.sleep(0)
+        pool.close()
+        assert await wait is None
+        assert len(pool) == 0
+        with pytest.raises(ApiError) as caught:
+            pool.add(transaction(2))
+        assert caught.value.code is ReceiptCode.NOT_READY
+
+    asyncio.run(scenario())
