@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sdk.accreditor import Accreditor
     from sdk.client import LedgerClient
+    from sdk.drafts import Draft, IssuedCredential, RowError
     from sdk.errors import (
         CallerError,
         KeyAccessError,
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
         TrustError,
         UnavailableError,
     )
+    from sdk.issuer import Issuer
     from sdk.operations import Operation
+    from sdk.policy import Policy
+    from sdk.report import ChainLink, Check, VerificationReport
     from sdk.results import (
         Accreditation,
         Decision,
@@ -45,28 +49,38 @@ if TYPE_CHECKING:
         Wait,
     )
     from sdk.signers import Signer, signer
+    from sdk.verifier import Verifier
 
 __all__ = [
     "Accreditation",
     "Accreditor",
     "CallerError",
+    "ChainLink",
+    "Check",
     "Decision",
+    "Draft",
+    "IssuedCredential",
+    "Issuer",
     "KeyAccessError",
     "LedgerClient",
     "NotVerifiedError",
     "Operation",
     "Organisation",
+    "Policy",
     "Proven",
     "PsetError",
     "Receipt",
     "RefusedError",
     "Resource",
+    "RowError",
     "Signer",
     "StatusList",
     "TransactionStatus",
     "TrustError",
     "UnavailableError",
     "Verdict",
+    "VerificationReport",
+    "Verifier",
     "Wait",
     "signer",
 ]
@@ -75,23 +89,32 @@ _SOURCES = {
     "Accreditation": ("sdk.results", "Accreditation"),
     "Accreditor": ("sdk.accreditor", "Accreditor"),
     "CallerError": ("sdk.errors", "CallerError"),
+    "ChainLink": ("sdk.report", "ChainLink"),
+    "Check": ("sdk.report", "Check"),
     "Decision": ("sdk.results", "Decision"),
+    "Draft": ("sdk.drafts", "Draft"),
+    "IssuedCredential": ("sdk.drafts", "IssuedCredential"),
+    "Issuer": ("sdk.issuer", "Issuer"),
     "KeyAccessError": ("sdk.errors", "KeyAccessError"),
     "LedgerClient": ("sdk.client", "LedgerClient"),
     "NotVerifiedError": ("sdk.errors", "NotVerifiedError"),
     "Operation": ("sdk.operations", "Operation"),
     "Organisation": ("sdk.results", "Organisation"),
+    "Policy": ("sdk.policy", "Policy"),
     "Proven": ("sdk.results", "Proven"),
     "PsetError": ("sdk.errors", "PsetError"),
     "Receipt": ("sdk.results", "Receipt"),
     "RefusedError": ("sdk.errors", "RefusedError"),
     "Resource": ("sdk.results", "Resource"),
+    "RowError": ("sdk.drafts", "RowError"),
     "Signer": ("sdk.signers", "Signer"),
     "StatusList": ("sdk.results", "StatusList"),
     "TransactionStatus": ("sdk.results", "TransactionStatus"),
     "TrustError": ("sdk.errors", "TrustError"),
     "UnavailableError": ("sdk.errors", "UnavailableError"),
     "Verdict": ("sdk.results", "Verdict"),
+    "VerificationReport": ("sdk.report", "VerificationReport"),
+    "Verifier": ("sdk.verifier", "Verifier"),
     "Wait": ("sdk.results", "Wait"),
     "signer": ("sdk.signers", "signer"),
 }
