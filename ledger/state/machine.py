@@ -108,23 +108,25 @@ class BlockResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Handler:
+class Handler:
+    """How an operation is authorised and executed."""
+
     get_ownership: Callable[[Context, Any], Ownership]
     process: Callable[[Context, Any], Results]
 
 
-_HANDLERS: Final[dict[type[Operation], _Handler]] = {
-    EndorseOrganisation: _Handler(get_endorse_ownership, process_endorse_organisation),
-    AddSite: _Handler(get_site_ownership, process_add_site),
-    UpdateDid: _Handler(get_did_ownership, process_update_did),
-    RotateKey: _Handler(get_did_ownership, process_rotate_key),
-    PublishResource: _Handler(get_resource_ownership, process_publish_resource),
-    CreateStatusList: _Handler(get_create_ownership, process_create_status_list),
-    UpdateStatusList: _Handler(get_update_ownership, process_update_status_list),
-    GrantAccreditation: _Handler(get_grant_ownership, process_grant),
-    SuspendAccreditation: _Handler(get_change_ownership, process_suspend),
-    ReinstateAccreditation: _Handler(get_change_ownership, process_reinstate),
-    WithdrawAccreditation: _Handler(get_change_ownership, process_withdraw),
+HANDLERS: Final[dict[type[Operation], Handler]] = {
+    EndorseOrganisation: Handler(get_endorse_ownership, process_endorse_organisation),
+    AddSite: Handler(get_site_ownership, process_add_site),
+    UpdateDid: Handler(get_did_ownership, process_update_did),
+    RotateKey: Handler(get_did_ownership, process_rotate_key),
+    PublishResource: Handler(get_resource_ownership, process_publish_resource),
+    CreateStatusList: Handler(get_create_ownership, process_create_status_list),
+    UpdateStatusList: Handler(get_update_ownership, process_update_status_list),
+    GrantAccreditation: Handler(get_grant_ownership, process_grant),
+    SuspendAccreditation: Handler(get_change_ownership, process_suspend),
+    ReinstateAccreditation: Handler(get_change_ownership, process_reinstate),
+    WithdrawAccreditation: Handler(get_change_ownership, process_withdraw),
 }
 
 
@@ -253,7 +255,7 @@ def _execute(
 
 
 def _process(context: Context, operation: Operation | None) -> Results:
-    handler = _HANDLERS.get(type(operation)) if operation is not None else None
+    handler = HANDLERS.get(type(operation)) if operation is not None else None
     if operation is None or handler is None:
         raise OperationRefusedError(ReceiptCode.OPERATION_UNKNOWN, "operation")
     finding = find_in_texts(operation)

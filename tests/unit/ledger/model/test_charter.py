@@ -89,8 +89,13 @@ def test_approving_workplaces_and_delegating() -> None:
 
 
 def test_only_training_has_a_term() -> None:
-    terms = {(row.powers or ())[0]: row.term_years_max for row in CHARTER.power_rows if row.powers}
-    assert {power for power, years in terms.items() if years} == {"train"}
+    terms = {power: row.term_years_max for row in CHARTER.power_rows for power in row.powers or ()}
+    assert {power for power, years in terms.items() if years} == {
+        "train",
+        "assess-internally",
+        "issue-statement-of-results",
+        "issue-badge",
+    }
     assert terms["train"] == 5
 
 

@@ -274,34 +274,34 @@ def test_compromise_of_a_retired_key_is_declared_later(world: LedgerWorld) -> No
     assert key(world, "issue").valid_until == end, "the past span is not rewritten"
 
 
-@pytest.mark.parametrize(
-    ("make", "code", "field"),
-    [
-        (lambda w: rotate(w, "issue", None), ReceiptCode.FIELD_INVALID, "new_key"),
-        (lambda w: rotate(w, "issue", NewKey()), ReceiptCode.FIELD_INVALID, "new_key.key.role"),
-        (
-            lambda w: rotate(w, "issue", new_key(w, "x", KeyRole.LEDGER)),
-            ReceiptCode.FIELD_INVALID,
-            "new_key.key.role",
-        ),
-        (
-            lambda w: rotate(w, "issue", new_key(w, "x"), compromised_since=w.time + HOUR_MS),
-            ReceiptCode.FIELD_INVALID,
-            "compromised_since",
-        ),
-        (
-            lambda w: rotate(w, "issue", new_key(w, "x"), compromised_since=1, overlap_ms=1),
-            ReceiptCode.FIELD_INVALID,
-            "compromised_since",
-        ),
-        (lambda w: rotate(w, "nothing", None), ReceiptCode.KEY_UNKNOWN, "retired_key_id"),
-        (
-            lambda w: rotate(w, "issue", w.organisations["gaa"].new_key("issue", KeyRole.ISSUE)),
-            ReceiptCode.KEY_EXISTS,
-            "new_key.key",
-        ),
-    ],
-)
+ROTATIONS: list[tuple[Callable[[LedgerWorld], RotateKey], ReceiptCode, str]] = [
+    (lambda w: rotate(w, "issue", None), ReceiptCode.FIELD_INVALID, "new_key"),
+    (lambda w: rotate(w, "issue", NewKey()), ReceiptCode.FIELD_INVALID, "new_key.key.role"),
+    (
+        lambda w: rotate(w, "issue", new_key(w, "x", KeyRole.LEDGER)),
+        ReceiptCode.FIELD_INVALID,
+        "new_key.key.role",
+    ),
+    (
+        lambda w: rotate(w, "issue", new_key(w, "x"), compromised_since=w.time + HOUR_MS),
+        ReceiptCode.FIELD_INVALID,
+        "compromised_since",
+    ),
+    (
+        lambda w: rotate(w, "issue", new_key(w, "x"), compromised_since=1, overlap_ms=1),
+        ReceiptCode.FIELD_INVALID,
+        "compromised_since",
+    ),
+    (lambda w: rotate(w, "nothing", None), ReceiptCode.KEY_UNKNOWN, "retired_key_id"),
+    (
+        lambda w: rotate(w, "issue", w.organisations["gaa"].new_key("issue", KeyRole.ISSUE)),
+        ReceiptCode.KEY_EXISTS,
+        "new_key.key",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "code", "field"), ROTATIONS)
 def test_rotation_refused(
     world: LedgerWorld, make: Callable[[LedgerWorld], RotateKey], code: ReceiptCode, field: str
 ) -> None:

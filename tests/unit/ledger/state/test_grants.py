@@ -48,11 +48,12 @@ TRAINING = "train assess-internally issue-statement-of-results issue-badge"
 def world() -> LedgerWorld:
     """91761 and one qualification of each other sub-framework, with every sample organisation."""
     world = make_training_world()
-    for name, changes in (
+    others: list[tuple[str, dict[str, Any]]] = [
         (DEGREE, {"saqa_id": 5, "sub_framework": "HEQSF", "nqf_level": 7, "ofo": []}),
         (SCHOOL, {"saqa_id": 6, "sub_framework": "GFETQSF", "nqf_level": 4, "ofo": []}),
         (WELDER, {"saqa_id": 7, "ofo": ["za:ofo:2021:651202"]}),
-    ):
+    ]
+    for name, changes in others:
         content = electrician(**changes)
         operation = world.publish("saqa", name, ResourceType.QUALIFICATION, content)
         world.apply("saqa", operation)
@@ -180,7 +181,11 @@ def test_seta_approves_workplaces_within_its_qualifications(world: LedgerWorld) 
     )
     world.grant("merseta", "bontle", "host-workplace", trades=[TRADE])
     world.grant("merseta", "bontle", "host-workplace", qualifications=[ELECTRICIAN])
-    for scope in ({"trades": ["za:ofo:2021:651202"]}, {"qualifications": [WELDER]}):
+    foreign: list[dict[str, Any]] = [
+        {"trades": ["za:ofo:2021:651202"]},
+        {"qualifications": [WELDER]},
+    ]
+    for scope in foreign:
         operation = world.grant_operation("bontle", "host-workplace", **scope)
         world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "merseta", operation)
 
@@ -549,13 +554,13 @@ def test_only_the_ledger_key_grants(world: LedgerWorld, keys: list[str]) -> None
     world.refuse(ReceiptCode.NOT_AUTHORISED, "qcto", training(world), keys=keys)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda operation: dataclasses.replace(operation, valid_until=day("2028-01-31")),
-        lambda operation: dataclasses.replace(operation, powers=("issue-badge",)),
-    ],
-)
+REPEATS: list[Callable[[GrantAccreditation], GrantAccreditation]] = [
+    lambda operation: dataclasses.replace(operation, valid_until=day("2028-01-31")),
+    lambda operation: dataclasses.replace(operation, powers=("issue-badge",)),
+]
+
+
+@pytest.mark.parametrize("change", REPEATS)
 def test_grants_may_repeat_and_overlap(
     world: LedgerWorld, change: Callable[[GrantAccreditation], GrantAccreditation]
 ) -> None:

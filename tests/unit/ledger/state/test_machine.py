@@ -120,8 +120,8 @@ def test_bug_in_an_operation_stops_the_block(
     def fail(*_arguments: object) -> object:
         raise KeyError("bug")
 
-    handler = machine._Handler(machine._HANDLERS[AddSite].get_ownership, fail)  # type: ignore[arg-type]
-    monkeypatch.setitem(machine._HANDLERS, AddSite, handler)
+    handler = machine.Handler(machine.HANDLERS[AddSite].get_ownership, fail)  # type: ignore[arg-type]
+    monkeypatch.setitem(machine.HANDLERS, AddSite, handler)
     encoded = world.make_transaction("gaa", site(world))
     with pytest.raises(KeyError, match="bug"):
         world.run_block([encoded])
@@ -280,7 +280,7 @@ def test_removals_are_limited_and_the_earliest_go_first(world: LedgerWorld) -> N
     world.run_block([], time=world.time + 2 * HOUR_MS)
     assert not world.state.expiring_index
     record = encode(IdempotencyRecord(operation_hash=b"h" * 32, receipt=b"", expires_at=1))
-    entries = []
+    entries: list[tuple[int, bytes]] = []
     for number in range(IDEMPOTENCY_REMOVALS_COUNT_MAX + 5):
         key = idempotency_key(world.did("gaa"), number.to_bytes(16, "big"))
         world.values[key] = record

@@ -172,7 +172,7 @@ def test_largest_value_fills_its_entry_alone(world: LedgerWorld) -> None:
 
 def test_every_update_is_kept(world: LedgerWorld) -> None:
     list_id = world.create_status_list("gaa")
-    times = []
+    times: list[int] = []
     for version in range(3):
         results = world.apply("gaa", update(world, list_id, version, (version, 1)))
         assert results["version"] == str(version + 1)
