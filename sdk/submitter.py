@@ -198,18 +198,18 @@ class Submitter:
         """Raises OperationRefusal, CallerError, KeyAccessError and what reading raises."""
         held = operation.to_model() if isinstance(operation, Operation) else operation
         key = check_idempotency_key(idempotency_key)
+        if self._client_checks:
+            check_operation(held, network=self._genesis.network, charter=self._genesis.charter)
+        author = await self._authors.author(signers)
         highest = self._believer.highest
         # A slow clock here must not make what is sent expire before it arrives.
         now_ms = max(self._time_ms(), 0 if highest is None else highest.time)
-        expires_at = compute_expiry(expires_in, now_ms)
-        if self._client_checks:
-            check_operation(held, network=self._genesis.network, charter=self._genesis.charter)
         return await sign_transaction(
             held,
-            await self._authors.author(signers),
+            author,
             chain_id=self._reader.chain_id,
             idempotency_key=key,
-            expires_at=expires_at,
+            expires_at=compute_expiry(expires_in, now_ms),
         )
 
     async def _send(self, signed: SignedTransaction, wait: Wait) -> Receipt:

@@ -98,10 +98,12 @@ class FakeNode:
     before: Callable[[str], None] | None = None
     """Called with the method's name before each answer."""
     keys_count_max: int = 2048
+    found_by_key: bytes | None = None
+    """Answer this transaction to every idempotency key."""
 
     async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> bytes:
         self._begin("submit", seconds)
-        transaction_id = self._execute(transaction)
+        transaction_id = self.execute(transaction)
         if wait is Wait.ACCEPTED:
             return b""
         return self._bend("submit", self._prove(transaction_id))
@@ -113,7 +115,7 @@ class FakeNode:
         items: list[BatchItem] = []
         for transaction in transactions:
             try:
-                transaction_id = self._execute(transaction)
+                transaction_id = self.execute(transaction)
             except NodeCallError as error:
                 items.append(BatchItem(b"", error.reason, error.text))
                 continue
@@ -141,7 +143,7 @@ class FakeNode:
     ) -> TransactionAnswer:
         self._begin("get_transaction", seconds)
         if author:
-            transaction_id = self._find(author, idempotency_key)
+            transaction_id = self.find(author, idempotency_key)
         if transaction_id not in self.world.places:
             return TransactionAnswer(TransactionState.UNKNOWN, b"")
         return TransactionAnswer(
@@ -235,7 +237,7 @@ class FakeNode:
                 CallFault.REFUSED, error.text, reason=ReceiptCode(error.code).name
             ) from error
 
-    def _execute(self, transaction: bytes) -> bytes:
+    def execute(self, transaction: bytes) -> bytes:
         transaction_id: bytes = self._check(transaction).transaction_id
         if transaction_id not in self.world.places:
             self.world.run_block([transaction])
@@ -245,7 +247,9 @@ class FakeNode:
         height, index = self.world.places[transaction_id]
         return encode(self.world.chain.prove_transaction(index, height))
 
-    def _find(self, author: str, key: bytes) -> bytes:
+    def find(self, author: str, key: bytes) -> bytes:
+        if self.found_by_key is not None:
+            return self.found_by_key
         for version in self.world.chain.versions:
             for index, encoded in enumerate(version.transactions):
                 body = decode(TransactionBody, decode(Transaction, encoded).body)

@@ -36,7 +36,7 @@ from sdk.moments import to_instant
 from sdk.networks import read_network
 from sdk.proof_files import check_proof
 from sdk.results import Proven
-from tests.support.certified_world import CertifiedWorld, FakeNode, make_client
+from tests.support.certified_world import Bend, CertifiedWorld, FakeNode, make_client
 from tests.support.ledger_execution import DAY_MS, ELECTRICIAN, electrician
 from tests.support.ledger_world import day, make_organisation
 
@@ -543,7 +543,8 @@ def test_a_block_with_other_transactions_is_refused(world: CertifiedWorld, tmp_p
         block = decode(Block, decode(Proposal, answer).block)
         return encode(Proposal(encode(replace(block, transactions=block.transactions * 2))))
 
-    for bent in (bend, lambda answer: answer[:-1], lambda _: b""):
+    bends: tuple[Bend, ...] = (bend, lambda answer: answer[:-1], lambda _: b"")
+    for bent in bends:
         node.bends["get_block"] = bent
         with pytest.raises(TrustError) as caught:
             run(client.block(world.header.height))
