@@ -136,7 +136,7 @@ def _read_private(path: Path) -> bytes:
         raise NodeError(
             "KEY_FILE_UNREADABLE", f"{path}: {error.strerror}", "Run the node as the owner."
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) or mode & _OTHERS:
             raise NodeError(
@@ -144,4 +144,6 @@ def _read_private(path: Path) -> bytes:
                 f"{path} is no file, or others than its owner may use it",
                 f"chmod 600 {path}, and replace the key if somebody may have read it.",
             )
-        return file.read(KEY_FILE_SIZE_MAX + 1)
+        return os.read(descriptor, KEY_FILE_SIZE_MAX + 1)
+    finally:
+        os.close(descriptor)

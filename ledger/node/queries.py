@@ -72,7 +72,7 @@ class Queries:
         _check_key(parent_key)
         if not 1 <= limit <= CHILDREN_PAGE_COUNT_MAX:
             raise ApiError(
-                ReceiptCode.MALFORMED,
+                ReceiptCode.RESOURCE_LIMIT,
                 f"a page has 1 to {CHILDREN_PAGE_COUNT_MAX} children, not {limit}",
             )
         try:

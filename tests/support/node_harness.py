@@ -164,9 +164,13 @@ class NodeHarness:
 
     def operation(self, number: int, *, size: int = 100) -> Operation:
         """An operation that the ledger applies: a schema of SAQA's with this number."""
-        document = {"$schema": JSON_SCHEMA_DIALECT, "$comment": "", "type": "object"}
-        document["$comment"] = "a" * max(0, size - len(json.dumps(document)))
-        content = json.dumps(document).encode()
+        count = max(1, (size - 90) // 25)
+        document = {
+            "$schema": JSON_SCHEMA_DIALECT,
+            "type": "object",
+            "properties": {f"p{n:04}": {"type": "string"} for n in range(count)},
+        }
+        content = json.dumps(document, separators=(",", ":")).encode()
         return self.world.publish("saqa", f"schema-{number}", ResourceType.JSON_SCHEMA, content)
 
     def transaction(self, number: int, *, size: int = 100) -> bytes:
