@@ -26,6 +26,7 @@ validator's own machine only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -113,8 +114,13 @@ def _load_arkworks() -> Backend:
 
 
 def _load_py_ecc() -> Backend:
-    from ledger.model.bls_py_ecc import PyEccBackend
-
+    # Importing py_ecc raises the interpreter's recursion limit a hundredfold; then deep nesting in
+    # any input ends the process where it used to be a RecursionError.
+    limit = sys.getrecursionlimit()
+    try:
+        from ledger.model.bls_py_ecc import PyEccBackend
+    finally:
+        sys.setrecursionlimit(limit)
     return PyEccBackend()
 
 

@@ -70,7 +70,7 @@ def decode_json(data: bytes, *, size_max: int, depth_max: int = JSON_DEPTH_MAX) 
         raise JsonError("the document holds a byte order mark or a noncharacter")
     # Before parsing: the depth at which the parser itself gives up differs between Pythons. Where
     # brackets are fewer than levels, within strings or not, nothing need be looked at.
-    if text.count("[") + text.count("{") > depth_max and _compute_depth(text) > depth_max:
+    if text.count("[") + text.count("{") > depth_max and compute_depth(text) > depth_max:
         raise JsonError(f"the document is nested deeper than {depth_max}")
     try:
         value = cast("JsonValue", _DECODER.decode(text))
@@ -148,7 +148,8 @@ def _quote(text: str) -> str:
     return '"' + _ESCAPED.sub(lambda match: _ESCAPES[match[0]], text) + '"'
 
 
-def _compute_depth(text: str) -> int:
+def compute_depth(text: str) -> int:
+    """Deepest nesting of brackets outside strings, of any text, without recursion."""
     depth = deepest = 0
     for match in _TOKEN.finditer(text):
         bracket = match[0]

@@ -24,7 +24,7 @@ from typing import TypeAlias, cast
 import orjson
 import rfc8785
 
-from ledger.model.canonical_json import FORBIDDEN_CHARACTER, INTEGER_MAX
+from ledger.model.canonical_json import FORBIDDEN_CHARACTER, INTEGER_MAX, compute_depth
 from sdk.credentials.problems import malformed
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
@@ -35,6 +35,9 @@ DEPTH_MAX = 16
 
 CANONICAL_DEPTH_MAX = 64
 """Nesting that `canonicalize` accepts: above every reading limit, far below the interpreter's."""
+
+BRACKETS_UNCHECKED_MAX = 200
+"""Opening brackets that no parser's stack minds, however they nest."""
 
 _NUMBER_SIZE_MAX = 64
 """Characters of one number. A double needs 24; longer ones only cost time."""
@@ -120,6 +123,12 @@ def parse_json(
         raise malformed("", "not UTF-8") from None
     if not text.isascii() and FORBIDDEN_CHARACTER.search(text):
         raise malformed("", "holds a noncharacter")
+    # The parser recurses: what could exhaust the stack never reaches it. Few brackets need no look.
+    if (
+        text.count("[") + text.count("{") > BRACKETS_UNCHECKED_MAX
+        and compute_depth(text) > depth_max
+    ):
+        raise malformed("", f"nested deeper than {depth_max}")
     try:
         value = cast(
             "JsonValue",
@@ -133,8 +142,6 @@ def parse_json(
         )
     except _Refused as refusal:
         raise malformed("", str(refusal)) from None
-    except RecursionError:
-        raise malformed("", f"nested deeper than {depth_max}") from None
     except ValueError as error:
         place = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise malformed("", f"not JSON{place}") from None

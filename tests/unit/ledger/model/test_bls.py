@@ -299,3 +299,14 @@ def run(script: str) -> list[str]:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return finished.stdout.split()
+
+
+def test_loading_the_reference_leaves_the_recursion_limit_as_it_was() -> None:
+    script = """
+import sys
+limit = sys.getrecursionlimit()
+from ledger.model.bls import PY_ECC, load_backend
+load_backend(PY_ECC)
+print(sys.getrecursionlimit() == limit)
+"""
+    assert run(script) == ["True"]
