@@ -15,7 +15,16 @@ from benchmarks.machine import describe_commit, describe_machine
 from benchmarks.results import Figure, Run, make_result
 from benchmarks.timing import Effort
 from benchmarks.workload import SEED, Context, Workload
-from benchmarks.workloads import certificate, codec, execution, storage, transaction, tree, writes
+from benchmarks.workloads import (
+    certificate,
+    codec,
+    credential,
+    execution,
+    storage,
+    transaction,
+    tree,
+    writes,
+)
 
 WORKLOADS: Final = (
     Workload(codec.NAME, codec.run),
@@ -25,6 +34,7 @@ WORKLOADS: Final = (
     Workload(certificate.NAME, certificate.run),
     Workload(storage.NAME, storage.run),
     Workload(writes.NAME, writes.run),
+    Workload(credential.NAME, credential.run),
 )
 
 FULL: Final = Effort(samples_count=15, sample_s=0.2)
