@@ -116,7 +116,9 @@ def _is_qualification_in_scope(scope: Scope, qualification: QualificationFacts) 
     if scope.qualifications:
         return qualification.name in scope.qualifications
     if scope.trades:
-        return any(trade in scope.trades for trade in qualification.trades)
+        return qualification.sub_framework == TRADES_SUB_FRAMEWORK and any(
+            trade in scope.trades for trade in qualification.trades
+        )
     # Designations are no qualifications: who may award them may not thereby train or certify.
     return not scope.designations
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from bisect import insort
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -50,6 +49,7 @@ from tests.support.ledger_world import (
     make_genesis,
     make_organisation,
 )
+from tests.support.memory_state import MemoryState
 
 HOUR_MS = 60 * 60 * 1000
 DAY_MS = 24 * HOUR_MS
@@ -81,32 +81,6 @@ def electrician(**changes: Any) -> bytes:
     return json.dumps({k: v for k, v in content.items() if v is not None}).encode()
 
 
-class MemoryState:
-    """A StateReader over a dict, with the index of expiring idempotency records."""
-
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
-        self.expiring_index: list[tuple[int, bytes]] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.values.get(key)
-
-    def expiring(self, until_ms: int, count_max: int) -> Sequence[tuple[int, bytes]]:
-        found = [entry for entry in self.expiring_index if entry[0] <= until_ms]
-        return found[:count_max]
-
-    def write(self, result: BlockResult) -> None:
-        for key, value in result.writes:
-            if value is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = value
-        for entry in result.expiring_removed:
-            self.expiring_index.remove(entry)
-        for entry in result.expiring_added:
-            insort(self.expiring_index, entry)
-
-
 class LedgerWorld:
     """A chain of blocks on one state, with organisations by short name."""
 
@@ -121,6 +95,8 @@ class LedgerWorld:
             name: make_organisation(name, network=self.genesis.network)
             for name in GENESIS_ORGANISATIONS
         }
+        self.blocks: list[tuple[BlockHeader, tuple[bytes, ...]]] = []
+        """Headers and encoded transactions of the blocks that were run."""
         self.results: list[BlockResult] = []
         self._serial = 0
         if is_council_granted:
@@ -216,6 +192,7 @@ class LedgerWorld:
         result = execute_block(self.state, header, transactions)
         self.state.write(result)
         self.header, self.time = header, header.time
+        self.blocks.append((header, tuple(encoded)))
         self.results.append(result)
         return result
 
@@ -347,16 +324,16 @@ class LedgerWorld:
             self.publish("saqa", ELECTRICIAN, ResourceType.QUALIFICATION, electrician()),
         )
 
-    def add_site(self, organisation: str, code: str, *, by: str | None = None) -> None:
-        self.apply(
-            by or organisation,
-            AddSite(
-                organisation=self.did(organisation),
-                code=code,
-                name=f"Sample site {code}",
-                province="EC",
-            ),
+    def site_operation(self, organisation: str, code: str) -> AddSite:
+        return AddSite(
+            organisation=self.did(organisation),
+            code=code,
+            name=f"Sample site {code}",
+            province="EC",
         )
+
+    def add_site(self, organisation: str, code: str, *, by: str | None = None) -> None:
+        self.apply(by or organisation, self.site_operation(organisation, code))
 
     def create_status_list(
         self,

@@ -100,6 +100,12 @@ def test_unknown_qualification_can_be_left_to_another_check() -> None:
         (trades(*ELECTRICIAN.trades), {"qualification": ELECTRICIAN}, True),
         (trades(*WELDER.trades), {"qualification": ELECTRICIAN}, False),
         (trades(*WELDER.trades), {"qualification": DEGREE}, False),
+        # A trade is a matter of OQSF, whatever occupation another qualification names.
+        (
+            trades(*WELDER.trades),
+            {"qualification": QualificationFacts("za:saqa:q:5", "HEQSF", WELDER.trades)},
+            False,
+        ),
         (Scope(designations=("PrEng",)), {"qualification": ELECTRICIAN}, False),
         (Scope(sites=("1", "2")), {"site": "2"}, True),
         (Scope(sites=("1", "2")), {"site": "3"}, False),
