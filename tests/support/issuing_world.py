@@ -66,10 +66,15 @@ class IssuingWorld:
         for owner in ("gaa", "qcto"):
             self.create_lists(owner)
         self.reader = WorldReader(self.world)
+        self.clock_ms: int | None = None
+        """The verifier's clock; None: the time of the newest block."""
         self.verifier = self.make_verifier(policy)
 
     def make_verifier(self, policy: Policy | None = None) -> Verifier:
-        return Verifier(self.reader, policy=policy, time_ms=lambda: self.world.time)
+        return Verifier(self.reader, policy=policy, time_ms=self._now_ms)
+
+    def _now_ms(self) -> int:
+        return self.world.time if self.clock_ms is None else self.clock_ms
 
     def grant(self, grantee: str = "gaa", **changes: Any) -> str:
         options: dict[str, Any] = {
@@ -154,12 +159,14 @@ class IssuingWorld:
         )
         url = changes.pop("template_url", None) or self.template_urls[template]
         kept: dict[str, Any] = {
-            "status_entries": self.status_entries(issuer),
+            "status_entries": None,
             "qualification_record": QUALIFICATION,
         }
         for name in ("status_entries", "valid_until", "qualification_record"):
             if name in changes:
                 kept[name] = changes.pop(name)
+        if kept["status_entries"] is None:
+            kept["status_entries"] = self.status_entries(issuer)
         moment = issued or datetime(2026, 5, 20, 8, 30, tzinfo=UTC)
         values: dict[str, object] = dict(example_values(content, date(2026, 5, 20)))
         values["assessed"] = assessed

@@ -30,6 +30,7 @@ class WorldReader:
         self.rounds_count = 0
         self.keys_asked: set[bytes] = set()
         self.seen_height = 0
+        self.is_verified = True
         self.remembers_for = timedelta()
 
     @property
@@ -64,7 +65,7 @@ class WorldReader:
         head = VerifiedHead(header, vote, b"", CertifiedHead())
         entries: dict[bytes, StateEntry] = {}
         for _ in range(ROUNDS_COUNT_MAX):
-            view = StateView(head, entries)
+            view = StateView(head, entries, is_verified=self.is_verified)
             try:
                 return Answer(question(view), view)
             except MissingKeysError as error:
