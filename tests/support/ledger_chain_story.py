@@ -88,8 +88,7 @@ def _keep_status(world: LedgerWorld) -> None:
                 list_id=list_id,
                 base_version=version,
                 changes=tuple(
-                    StatusChange(index=index * 4099 + version, value=value)
-                    for index in range(1, 30)
+                    StatusChange(index=index * 4099, value=value) for index in range(1, 30)
                 ),
             )
             for version, value in enumerate((1, 1, 0))
