@@ -8,11 +8,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.output import details, table
+from cli.verification_words import chain_lines
 from cli.wording import listed, shorten, show_day, show_instant
+from sdk.verdicts import QUALIFICATION_NOT_REGISTERED
 
 if TYPE_CHECKING:
     from cli.accreditation_questions import Judgement, NamedGrant
-    from sdk.report import ChainLink
     from sdk.results import AccreditationEvent, AccreditationHistory
 
 _EVENT_WORDS: Final = {
@@ -120,19 +121,6 @@ def events_table(events: Sequence[AccreditationEvent], names: Mapping[str, str])
     return table(("recorded", "what", "first day", "reason", "by"), rows)
 
 
-def chain_lines(chain: Sequence[ChainLink]) -> list[str]:
-    """A chain of authority from the root down: two lines for each organisation."""
-    lines: list[str] = []
-    for depth, link in enumerate(chain):
-        margin = " " * (5 + 2 * depth)
-        status = f"{link.status_then} then and now"
-        if link.status_then != link.status_now:
-            status = f"{link.status_then} then, {link.status_now} now"
-        lines.append(f"{margin}{link.name}: {status}")
-        lines.append(f"{margin}  {link.power}: {link.scope}, {link.valid}")
-    return lines
-
-
 def judgement_words(judgement: Judgement) -> list[Any]:
     """`YES …` or `NO …`, the chain, and until when."""
     from rich.text import Text
@@ -145,9 +133,10 @@ def judgement_words(judgement: Judgement) -> list[Any]:
     first = Text.assemble((f"{word:<5}", style), decision.text)
     parts: list[Any] = [first]
     if not decision.allowed:
-        parts.append(f"     {decision.code}: {judgement.authority.finding.text}")
-    if not judgement.is_registered:
-        parts.append("     The qualification is not registered on this ledger.")
+        reason = f"{decision.code}: {judgement.authority.finding.text}"
+        if not judgement.is_registered:
+            reason = f"{QUALIFICATION_NOT_REGISTERED}: the ledger knows no such qualification"
+        parts.append(f"     {reason}")
     if decision.allowed:
         until = "no end is set" if decision.until is None else show_day(decision.until)
         parts.append(f"     until: {until}")
@@ -161,7 +150,7 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
     decision = judgement.authority.decision
     return {
         "allowed": decision.allowed,
-        "code": decision.code,
+        "code": decision.code if judgement.is_registered else QUALIFICATION_NOT_REGISTERED,
         "text": decision.text,
         "organisation": judgement.did,
         "grant_id": decision.grant_id,

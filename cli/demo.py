@@ -9,6 +9,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,7 @@ from cli.context import CliContext, pass_context
 from cli.errors import CommandError, ExitCode
 from cli.output import table
 from cli.reading import DIRECTORY
+from cli.wording import SOUTH_AFRICA
 
 if TYPE_CHECKING:
     from cli.story_telling import Teller
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 STORIES: Final = ("1",)
 KEPT_DIRECTORY: Final = Path("demo")
 """Where a network stays that is kept and not placed elsewhere."""
+DAY_LEFT_MIN: Final = timedelta(seconds=20)
+"""A story that would begin later than this before midnight (UTC+2) begins after it."""
 
 
 @click.command(
@@ -116,8 +121,19 @@ def _tell(
         ("network", "up", "--demo", "--nodes", str(nodes), "--dir", str(place)),
     )
     teller.run(up, on_network=False)
+    _await_whole_day(context)
     samples = teller.tell(AccreditAndVerify(place).tell())
     return samples, verify_samples(teller.network, samples)
+
+
+def _await_whole_day(context: CliContext) -> None:
+    """Wait for midnight when it is near: the story's days are those of the day on which it began."""
+    now = datetime.now(SOUTH_AFRICA)
+    midnight = datetime.combine(now.date() + timedelta(days=1), clock_time(), SOUTH_AFRICA)
+    left = midnight - now
+    if left < DAY_LEFT_MIN:
+        context.output.progress("waiting for midnight: the story's days must not change under it …")
+        time.sleep(left.total_seconds() + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +245,7 @@ def _conclude(
         for sample, finding, ok in zip(samples, found, judged, strict=True)
     ]
     words: list[Any] = [
+        "",
         table(("sample", "what it is", "pset verify says", ""), rows),
         "",
         f"{sum(judged)} of {len(judged)} samples judged as expected, in {seconds:.0f} s.",

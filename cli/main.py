@@ -13,6 +13,8 @@ from cli.command import Entry, RootGroup
 
 SECTIONS: Final = {
     "Everyone": {
+        "demo": Entry("cli.demo", "demo", "The stories, on a throw-away network."),
+        "verify": Entry("cli.verify", "verify", "Is this credential good?"),
         "explain": Entry("cli.explain", "explain", "What a code, operation or field means."),
         "version": Entry("cli.version", "version", "Software, protocol, network, commit."),
         "completion": Entry("cli.completion", "completion", "Completion for your shell."),
@@ -27,6 +29,13 @@ SECTIONS: Final = {
         "org": Entry("cli.org", "org", "Request, endorse and look up organisations."),
         "did": Entry("cli.did", "did", "DID documents and the keys in them."),
         "schema": Entry("cli.schema", "schema", "Publish and read schemas, templates, catalogues."),
+    },
+    "Accreditation and credentials": {
+        "accreditation": Entry(
+            "cli.accreditation", "accreditation", "Who may do what, where, from when to when."
+        ),
+        "credential": Entry("cli.credential", "credential", "Issue, revoke, suspend, look up."),
+        "status-list": Entry("cli.status_list", "status_list", "Status lists, with proof."),
     },
 }
 

@@ -109,13 +109,16 @@ class Output:
         """Print for people only: a string, a rich renderable or a sequence of both. Not with JSON."""
         if self.json_wanted:
             return
+        from rich.text import Text as RichText
+
         console = self.console
-        for part in text if isinstance(text, (list, tuple)) else (text,):
+        parts: list[Any] = [*text] if isinstance(text, (list, tuple)) else [text]
+        for part in parts:
             if isinstance(part, str):
                 console.print(part, markup=False, highlight=False, soft_wrap=True)
                 continue
             with console.capture() as captured:
-                console.print(part)
+                console.print(part, soft_wrap=isinstance(part, RichText))  # a text wraps itself
             # rich fills every line of a table with blanks
             self.stdout.write(_BLANKS_AT_END.sub("", captured.get()))
         self.stdout.flush()

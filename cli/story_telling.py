@@ -110,7 +110,9 @@ class Teller:
             prefix = ("--home", str(self.home), *prefix)
         arguments = (*prefix, *command.arguments)
         words = format_command(arguments, command.saved_to)
-        self.output.words([*_paragraph(command.text), *_command_lines(words)])
+        if command.text:
+            self.output.words(["", *_paragraph(command.text)])
+        self.output.words(list(_command_lines(words)))
         is_plain = command.is_shown or command.saved_to is not None
         ran = run_pset(arguments if is_plain else (*arguments, "-o", "json"))
         if ran.exit_code != command.exit_code:
@@ -119,9 +121,9 @@ class Teller:
             command.saved_to.write_text(ran.stdout, encoding="utf-8")
         outcome = _outcome_line(command, ran)
         if command.is_shown:
-            self.output.words([*_shown(ran.stdout), ""])
+            self.output.words(_shown(ran.stdout, command.lines_max))
         else:
-            self.output.words([f"{MARGIN}→ {outcome}", ""])
+            self.output.words(list(_paragraph(f"→ {outcome}")))
         self.told.append(
             {
                 "text": command.text,
@@ -136,10 +138,10 @@ class Teller:
         match step:
             case Chapter(title):
                 self._chapters_count += 1
-                self.output.words(_heading(f"{self._chapters_count}  {title}"))
+                self.output.words(["", _heading(f"{self._chapters_count}  {title}")])
                 return Outcome()
             case Deed(text, how):
-                self.output.words([*_paragraph(text), f"{MARGIN}  (no command: {how})", ""])
+                self.output.words(["", *_paragraph(text), f"{MARGIN}(no command: {how})"])
                 self.told.append({"text": text, "command": None, "exit": None, "outcome": how})
                 return Outcome()
             case Command():
@@ -196,10 +198,10 @@ def _is_flag(part: str) -> bool:
     return part.startswith("--") and " " not in part
 
 
-def _heading(title: str) -> list[Any]:
+def _heading(title: str) -> Any:
     from rich.text import Text
 
-    return [Text(title, style="bold"), ""]
+    return Text(title, style="bold")
 
 
 def _paragraph(text: str) -> Generator[str]:
@@ -208,11 +210,13 @@ def _paragraph(text: str) -> Generator[str]:
     yield from textwrap.wrap(text, COMMAND_WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN)
 
 
-def _shown(text: str) -> list[Any]:
+def _shown(text: str, lines_max: int | None) -> Any:
     """What a command printed, moved to the right."""
-    from rich.padding import Padding
-
-    return [Padding(style_report(text.strip("\n")), (0, 0, 0, 2 * len(MARGIN)))]
+    lines = text.strip("\n").split("\n")
+    if lines_max is not None and len(lines) > lines_max:
+        lines = [*lines[:lines_max], "…"]
+    margin = 2 * MARGIN
+    return style_report("\n".join(lines), margin=margin)
 
 
 def _outcome_line(command: Command, ran: Ran) -> str:

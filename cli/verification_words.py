@@ -3,23 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+import textwrap
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from cli.output import details, table
+from cli.output import details
 from cli.wording import show_instant
+from sdk.results import json_value
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from sdk.report import Check, VerificationReport
+    from sdk.report import ChainLink, Check, VerificationReport
 
 WORDS: Final = {"valid": "VALID", "invalid": "INVALID", "unknown": "CANNOT TELL"}
 _STYLES: Final = {"valid": "bold green", "invalid": "bold red", "unknown": "bold yellow"}
+_INDENT: Final = 8
+_CHECK_INDENT: Final = 22
+"""Where the text of a check begins."""
 _LINE_STYLES: Final = (
     ("VALID", "bold green"),
     ("INVALID", "bold red"),
     ("CANNOT TELL", "bold yellow"),
+    ("YES", "bold green"),
+    ("NO ", "bold red"),
     ("NOT SHOWN BY THIS CHECK", "bold"),
     ("NEXT", "bold"),
     ("  ok ", "green"),
@@ -29,20 +36,41 @@ _LINE_STYLES: Final = (
 )
 
 
-def style_report(text: str) -> Text:
-    """The words of a report with a colour for the verdict and for each mark."""
+def style_report(text: str, *, width: int | None = None, margin: str = "") -> Text:
+    """The words of a report with a colour for the verdict and for each mark.
+
+    Args:
+        text: of `VerificationReport.to_text`.
+        width: columns of the terminal, in which long lines go on under their own text; None: lines
+            stay as they are.
+        margin: before each line.
+    """
     from rich.text import Text
 
-    styled = Text(overflow="fold")
-    for number, line in enumerate(text.split("\n")):
-        part = Text(("\n" if number else "") + line)
+    lines: list[Text] = []
+    for line in text.split("\n"):
+        first, *others = _wrap(line, width)
+        part = Text(first)
         for start, style in _LINE_STYLES:
             if line.startswith(start):
-                first = 1 if number else 0
-                part.stylize(style, first, first + len(start))
+                part.stylize(style, 0, len(start))
                 break
-        styled.append_text(part)
-    return styled
+        lines += [Text(margin) + part, *(Text(margin + other) for other in others)]
+    return Text("\n").join(lines)
+
+
+def _wrap(line: str, width: int | None) -> list[str]:
+    if width is None or len(line) <= width:
+        return [line]
+    is_check = line.startswith(("  ok ", "  warn ", "  FAIL ", "  ? "))
+    indent = _CHECK_INDENT if is_check and width > 2 * _CHECK_INDENT else _INDENT
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def one_line(name: str, report: VerificationReport) -> Text:
@@ -59,38 +87,45 @@ def explain_report(report: VerificationReport) -> list[Any]:
     """How each answer is known: the chain of authority, and each check with its evidence."""
     parts: list[Any] = []
     if report.chain:
-        rows = [
-            (link.name, link.power, link.scope, link.valid, link.status_then, link.status_now)
-            for link in report.chain
-        ]
-        columns = ("organisation", "power", "scope", "term", "then", "now")
-        parts += ["", "CHAIN OF AUTHORITY, from the root", table(columns, rows)]
-    parts += ["", "CHECKS"]
-    for check in report.checks:
-        parts.append(details(_check_rows(check)))
-    parts.append(_origin(report))
-    return parts
+        parts += ["", "CHAIN OF AUTHORITY, from the root", *chain_lines(report.chain)]
+    rows = [row for check in report.checks for row in _check_rows(check)]
+    return [*parts, "", "CHECKS", details(rows), "", _origin(report)]
 
 
-def _check_rows(check: Check) -> Sequence[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = [(check.name, f"{check.outcome}: {check.text}")]
+def chain_lines(chain: Sequence[ChainLink]) -> list[str]:
+    """A chain of authority from the root down: two lines for each organisation."""
+    lines: list[str] = []
+    for depth, link in enumerate(chain):
+        margin = " " * (5 + 2 * depth)
+        status = f"{link.status_then} then and now"
+        if link.status_then != link.status_now:
+            status = f"{link.status_then} then, {link.status_now} now"
+        lines.append(f"{margin}{link.name}: {status}")
+        lines.append(f"{margin}  {link.power}: {link.scope}, {link.valid}")
+    return lines
+
+
+def _check_rows(check: Check) -> Generator[tuple[str, Any]]:
+    yield check.name, f"{check.outcome}: {check.text}"
     if check.code is not None:
-        rows.append(("", f"code {check.code}: see `pset explain {check.code}`"))
-    if check.as_of is not None:
-        rows.append(("", f"known by the block of {show_instant(check.as_of)}"))
-    rows += [("", f"{name}: {_evidence(value)}") for name, value in check.evidence.items()]
-    return rows
+        yield "", f"code {check.code}: see `pset explain {check.code}`"
+    for name, value in check.evidence.items():
+        yield "", f"{name}: {_evidence(value)}"
 
 
 def _evidence(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return "–" if value is None else str(value)
+    plain = json_value(value)
+    if isinstance(plain, list):
+        return ", ".join(str(item) for item in cast("list[object]", plain)) or "–"
+    return "–" if plain is None else str(plain)
 
 
 def _origin(report: VerificationReport) -> str:
-    origins = {
-        "network": "Facts came from the network, each with a proof under a certified state root.",
-        "none": "No facts were available.",
-    }
-    return origins.get(report.facts_from, f"Facts came from a {report.facts_from}.")
+    match report.facts_from:
+        case "network":
+            as_of = show_instant(report.as_of)
+            return f"Each fact was proven under the state root of one certified block, {as_of}."
+        case "none":
+            return "No facts of the ledger were available."
+        case _:
+            return f"The facts came from a {report.facts_from}."

@@ -153,7 +153,7 @@ def _asking(
     def answer(document: bytes) -> VerificationReport:
         report = verify_without_ledger(document, reason)
         is_unknown = report.verdict.value == "unknown"
-        return replace(report, next_step=reason.remedy) if is_unknown else report
+        return replace(report, next_step=reason.remedy) if offline and is_unknown else report
 
     yield answer
 
@@ -186,7 +186,8 @@ def _show(
 ) -> None:
     words: list[Any] = []
     if not context.json_wanted:
-        words = [style_report(report.to_text(language=lang).rstrip("\n"))]
+        width = context.output.console.width if context.output.stdout.isatty() else None
+        words = [style_report(report.to_text(language=lang).rstrip("\n"), width=width)]
         if not alone:
             words = [one_line(source.name, report)]
         if explain:

@@ -88,8 +88,8 @@ class AccreditAndVerify:
         yield from self._grant(
             PROVIDER,
             OPEN_SITE,
-            "QCTO accredits the provider gaa for 91761 at site 2. The state machine checks that QCTO's"
-            " own accreditation by SAQA covers it.",
+            "QCTO accredits gaa, the Gqeberha Artisan Academy, for 91761 at its site 2. The ledger"
+            " checks that QCTO's own accreditation by SAQA covers that.",
         )
         yield Command(
             "Anyone asks whether gaa may issue statements of results there: yes, and why.",
@@ -257,7 +257,7 @@ class AccreditAndVerify:
             "tampered",
             raise_first_mark(self._sample_file("valid").read_bytes(), 92),
             "Somebody opens the valid file and makes a better mark of it.",
-            f"a text editor on {self._sample_file('valid')}",
+            "as a text editor would do it",
             "SIGNATURE_INVALID",
             "a mark was changed after it was signed",
         )
@@ -302,19 +302,24 @@ class AccreditAndVerify:
             *("--out", str(self._sample_file(name)), "--as", issuer),
         )
 
-    def _verify(self, name: str, exit_code: int, text: str) -> Command:
+    def _verify(
+        self, name: str, exit_code: int, text: str, *, lines_max: int | None = None
+    ) -> Command:
         return Command(
-            text, ("verify", str(self._sample_file(name))), exit_code=exit_code, is_shown=True
+            text,
+            ("verify", str(self._sample_file(name))),
+            exit_code=exit_code,
+            is_shown=True,
+            lines_max=lines_max,
         )
 
     def _request(self, org: str, name: str) -> Generator[Step, Outcome, str]:
         """Make keys and a signed request; answers the DID that the request would get."""
         keys = (("admin", "admin"), ("ledger", "ledger"), ("issue-1", "issue"))
+        text = f"{name.removesuffix(' (sample)')} makes its keys: for its DID, to submit, to issue."
         for key, role in keys:
-            yield Command(
-                f"{name.removesuffix(' (sample)')} makes its {role} key.",
-                ("key", "generate", key, "--role", role, "--as", org),
-            )
+            yield Command(text, ("key", "generate", key, "--role", role, "--as", org))
+            text = ""
         named = [word for key, _ in keys for word in ("--key", key)]
         outcome = yield Command(
             "It signs a request for a place on the ledger, with all its keys.",

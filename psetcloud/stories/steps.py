@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeAlias
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Command:
     """A `pset` command and what it is for."""
 
     text: str
-    """What happens, one sentence."""
+    """What happens, one sentence; empty: it belongs to the step before."""
     arguments: tuple[str, ...]
     """After `pset --network DIR`."""
     exit_code: int = 0
@@ -38,6 +35,8 @@ class Command:
     """File into which its standard output goes."""
     is_shown: bool = False
     """Whether what it prints is part of the story; otherwise its outcome is told in one line."""
+    lines_max: int | None = None
+    """How much of what it prints is shown; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Outcome:
     """What came of a step."""
 
     exit_code: int = 0
-    data: Mapping[str, Any] = field(default=_NOTHING)
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """`data` of the JSON that the command printed; empty for a command that is shown."""
 
 
