@@ -12,6 +12,7 @@ moves by a second with each block. `world.values` is the state; `snapshot` compa
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -101,6 +102,19 @@ class LedgerWorld:
         self._serial = 0
         if is_council_granted:
             self.grant_councils()
+
+    def fork(self) -> LedgerWorld:
+        """A world that goes its own way from here: quicker than telling the same story again."""
+        fork = copy.copy(self)
+        fork.state = MemoryState()
+        fork.state.values = dict(self.state.values)
+        fork.state.expiring_index = list(self.state.expiring_index)
+        fork.organisations = {
+            name: dataclasses.replace(organisation, keys=dict(organisation.keys))
+            for name, organisation in self.organisations.items()
+        }
+        fork.blocks, fork.results = list(self.blocks), list(self.results)
+        return fork
 
     @property
     def values(self) -> dict[bytes, bytes]:
