@@ -32,6 +32,11 @@ class BackgroundLoop:
     def is_closed(self) -> bool:
         return not self._finalizer.alive
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread still runs."""
+        return self._thread.is_alive()
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine; Ctrl-C cancels it.
 
