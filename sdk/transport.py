@@ -202,7 +202,7 @@ class GrpcNode:
         try:
             return await method(channel)(request, timeout=remaining)
         except grpc.aio.AioRpcError as error:
-            raise self._as_call_error(error) from error
+            raise as_call_error(error, self.name) from error
 
     async def _connect(self, seconds: float) -> grpc.aio.Channel:
         """The channel once its connection stands; UNREACHABLE as soon as it is refused."""
@@ -236,11 +236,12 @@ class GrpcNode:
             options.append(("grpc.enable_http_proxy", 0))
         return grpc.aio.secure_channel(self._address, credentials, options=options)
 
-    def _as_call_error(self, error: grpc.aio.AioRpcError) -> NodeCallError:
-        reason, retry_after = _read_details(error)
-        text = error.details() or f"{self.name} answers {error.code().name}"
-        fault = _fault(error.code(), reason)
-        return NodeCallError(fault, text, reason=reason, retry_after=retry_after)
+
+def as_call_error(error: grpc.aio.AioRpcError, name: str) -> NodeCallError:
+    """What a failed call to the node of this name means."""
+    reason, retry_after = _read_details(error)
+    text = error.details() or f"{name} answers {error.code().name}"
+    return NodeCallError(_fault(error.code(), reason), text, reason=reason, retry_after=retry_after)
 
 
 _WAITS: Final = {Wait.ACCEPTED: pb.WAIT_ACCEPTED, Wait.CERTIFIED: pb.WAIT_CERTIFIED}

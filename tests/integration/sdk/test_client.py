@@ -223,11 +223,16 @@ def test_an_accepted_write_is_found_later(network: LocalNetwork) -> None:
 
 def test_one_client_for_many_threads(network: LocalNetwork) -> None:
     with network.connect("qcto") as client, ThreadPoolExecutor(8) as pool:
+
+        def read(org: str) -> str:
+            return client.organisation(org).value.short_name
+
+        def write(_: int) -> str:
+            return client.submit(CreateStatusList("revocation")).transaction_id
+
         names = ["saqa", "che", "umalusi", "qcto"] * 25
-        found = list(pool.map(lambda name: client.organisation(name).value.short_name, names))
-        writes = pool.map(lambda _: client.submit(CreateStatusList("revocation")), range(16))
-        assert found == names
-        assert len({receipt.transaction_id for receipt in writes}) == 16
+        assert list(pool.map(read, names)) == names
+        assert len(set(pool.map(write, range(16)))) == 16
 
 
 def test_a_synchronous_client_where_a_loop_runs(network: LocalNetwork) -> None:
