@@ -166,6 +166,18 @@ def test_added_key_is_examined(world: LedgerWorld) -> None:
     world.refuse(ReceiptCode.KEY_EXISTS, "gaa", twice, **ADMIN)
 
 
+def test_public_key_serves_once(world: LedgerWorld) -> None:
+    """Neither under another id beside the first, nor again after it was retired."""
+    gaa = world.organisations["gaa"]
+    held = dataclasses.replace(gaa.keys["issue"], key_id="alias")
+    alias = NewKey(
+        key=held.entry, possession=held.sign(possession_message(gaa.did, encode(held.entry)))
+    )
+    world.refuse(ReceiptCode.KEY_EXISTS, "gaa", update(world, add_keys=(alias,)), **ADMIN)
+    world.apply("gaa", rotate(world, "issue", new_key(world, "issue-2")), **ADMIN)
+    world.refuse(ReceiptCode.KEY_EXISTS, "gaa", update(world, add_keys=(alias,)), **ADMIN)
+
+
 def test_possession_is_shown_to_this_did(world: LedgerWorld) -> None:
     """A proof made for another DID, or over another entry, is none."""
     good = new_key(world, "issue-2")

@@ -259,6 +259,21 @@ def test_cycle_reaches_up_to_the_root(world: LedgerWorld) -> None:
     )
 
 
+def test_void_grant_makes_nobody_an_ancestor(world: LedgerWorld) -> None:
+    accrediting: dict[str, Any] = {"since": "2023-01-01", "qualifications": [ELECTRICIAN]}
+    for name in ("merseta", "partner"):
+        world.grant("qcto", name, "accredit-provider delegate", **accrediting)
+    grant_id = world.grant("merseta", "partner", "accredit-provider", **accrediting)
+    back = world.grant_operation("merseta", "accredit-provider", **accrediting)
+    world.refuse(ReceiptCode.GRANT_CYCLE, "partner", back)
+    for author, version in (("merseta", 1), ("qcto", 2)):
+        operation = WithdrawAccreditation(
+            grant_id, version, day("2024-01-01"), AccreditationReason.ERROR, ab_initio=True
+        )
+        world.apply(author, operation)
+    world.apply("partner", back)
+
+
 def test_who_holds_no_granting_power(world: LedgerWorld) -> None:
     world.apply("qcto", training(world))
     world.skip_to("2024-06-01")
