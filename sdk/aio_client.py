@@ -8,7 +8,6 @@ named after it. Writes are built and signed in `sdk.submission`, sent here.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from ledger.model.keys import KeyRole
 from sdk import accreditations as grants
 from sdk import blocks, did_documents, organisations, resources, status_lists
 from sdk.authors import Authors
+from sdk.clock import clock_ms
 from sdk.errors import CallerError
 from sdk.evidence import EvidenceStore
 from sdk.failover import Failover
@@ -28,7 +28,8 @@ from sdk.moments import day_asked, resolve_moment
 from sdk.network_reader import Believer, NetworkReader
 from sdk.networks import TRUST_FILE, Network, resolve_network
 from sdk.node_api import NodeCallError
-from sdk.reader import Answer, StateView
+from sdk.passphrases import find_passphrase
+from sdk.reader import StateView
 from sdk.results import (
     Accreditation,
     AccreditationHistory,
@@ -58,10 +59,6 @@ STATUS_SECONDS_MAX: Final = 5.0
 T = TypeVar("T")
 
 
-def _clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class LedgerClient:
     """A network's ledger as one organisation, or nobody, sees it. Every answer is verified."""
 
@@ -76,7 +73,7 @@ class LedgerClient:
         timeout: timedelta = TIMEOUT_DEFAULT,
         max_age: timedelta = MAX_AGE_DEFAULT,
         client_checks: bool = True,
-        time_ms: Callable[[], int] = _clock_ms,
+        time_ms: Callable[[], int] = clock_ms,
         believer: Believer | None = None,
         owns_nodes: bool = True,
     ) -> None:
@@ -120,6 +117,7 @@ class LedgerClient:
             org,
             signer,
             key_directories=(network.key_directory, home.keys),
+            passphrase=find_passphrase(None),
             is_strict=client_checks,
         )
         self._submitter = Submitter(
@@ -258,7 +256,7 @@ class LedgerClient:
 
     async def ask(self, question: Callable[[StateView], T]) -> Proven[T]:
         """The answer to a question about the state (`sdk.reader`), with its proof."""
-        return make_proven(await self.reader.ask(question))
+        return (await self.reader.ask(question)).to_proven()
 
     async def get(self, key: bytes) -> Proven[bytes | None]:
         """The value under a state key; None: proven absent."""
@@ -489,15 +487,3 @@ class LedgerClient:
 
     async def _moment(self, at: When) -> int | None:
         return await resolve_moment(at, self.reader, self._time_ms())
-
-
-def make_proven(answer: Answer[T]) -> Proven[T]:
-    """An answer as a result."""
-    view = answer.view
-    return Proven(
-        value=answer.value,
-        height=view.height,
-        as_of=view.as_of,
-        verified=view.is_verified,
-        proof=view.proof(),
-    )

@@ -31,6 +31,7 @@ from ledger.model.proofs import ProvenState, StateEntry
 from ledger.model.verification import MALFORMED, ProofError, VerifiedHead, get_child_count
 from ledger.model.wire import EncodingError
 from sdk.proof_files import PROOF_FILE_SIZE_MAX, encode_proof_file
+from sdk.results import Proven
 
 ROUNDS_COUNT_MAX: Final = 64
 """Times a question runs; each fetches at least one key more, or all again because the state moved."""
@@ -173,6 +174,16 @@ class Answer(Generic[T]):
 
     value: T
     view: StateView
+
+    def to_proven(self) -> Proven[T]:
+        """The answer as callers get it, with its proof."""
+        return Proven(
+            value=self.value,
+            height=self.view.height,
+            as_of=self.view.as_of,
+            verified=self.view.is_verified,
+            proof=self.view.proof(),
+        )
 
 
 class VerifiedReader(Protocol):
