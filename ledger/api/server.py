@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -83,6 +84,7 @@ class ApiServer:
         )
         host, port = address
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        _check_address(host, port)
         try:
             self.port = self._server.add_secure_port(target, credentials)
         except RuntimeError as error:
@@ -106,3 +108,16 @@ class ApiServer:
     async def _set_health(self, status: int) -> None:
         for service in _SERVICES:
             await self._health.set(service, status)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise OSError with the system's reason; gRPC itself would only print it."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error

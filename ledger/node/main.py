@@ -26,7 +26,8 @@ from ledger.node.process import hold_pid_file
 from ledger.node.runtime import NodeRuntime
 from ledger.storage.errors import EXIT_CORRUPTION, StorageError
 
-_log = logging.getLogger(__name__)
+# Not __name__: run with -m this module has another.
+_log = logging.getLogger("ledger.node.main")
 
 GC_THRESHOLDS: Final = (20_000, 50, 100)
 """Python's are 700, 10, 10; measured: about 10 % more transactions a second."""

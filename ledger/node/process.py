@@ -63,7 +63,15 @@ def find_process(home: Path) -> int | None:
         os.close(descriptor)
 
 
-def spawn_node(home: Path) -> subprocess.Popen[bytes]:
+class NodeProcess(subprocess.Popen[bytes]):
+    """A node that was started here. It outlives this program on purpose."""
+
+    def __del__(self) -> None:
+        # Popen's own complains about a process that still runs.
+        self.poll()
+
+
+def spawn_node(home: Path) -> NodeProcess:
     """Start a node in a session of its own; its output goes to `logs/node.out`."""
     logs = home / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,7 +79,7 @@ def spawn_node(home: Path) -> subprocess.Popen[bytes]:
     # The same packages as this process, also where they are not installed.
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     with (logs / OUTPUT_FILE).open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 - our own module
+        return NodeProcess(
             [sys.executable, "-m", "ledger.node.main", "--dir", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -34,7 +34,7 @@ from ledger.storage.errors import STORE_CORRUPT, CorruptionError
 
 _T = TypeVar("_T")
 
-GET_KEYS_COUNT_MAX: Final = 256
+GET_KEYS_COUNT_MAX: Final = 1_024
 """Keys in one question."""
 
 _ENTRY_SIZE_MARGIN: Final = 64

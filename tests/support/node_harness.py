@@ -49,8 +49,9 @@ from ledger.state import tree
 from ledger.state.machine import compute_genesis_writes, execute_block
 from ledger.storage.chain import ChainStore
 from ledger.storage.memory import MemoryStore
-from tests.support.ledger_execution import LedgerWorld, MemoryState
+from tests.support.ledger_execution import LedgerWorld
 from tests.support.ledger_world import make_genesis, make_tls_certificate, peer_key, vote_secret
+from tests.support.memory_state import MemoryState
 
 WAIT_MS = 60_000
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
