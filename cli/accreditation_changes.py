@@ -8,7 +8,7 @@ grantor's own grantor gives the same command within 30 days and it takes effect;
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,7 +20,6 @@ from cli.errors import ExitCode
 from cli.parameters import DAY
 from cli.wording import SOUTH_AFRICA, show_day, show_instant
 from cli.writing import WriteOptions, submit, write_options
-from ledger.model.accreditation import AB_INITIO_WINDOW_MS
 
 if TYPE_CHECKING:
     from cli.accreditation_questions import SecondParty
@@ -188,30 +187,35 @@ def _withdraw_ab_initio(
     second = client.ask(partial(ask_second_party, grant_id=operation.grant_id)).value
 
     def done(receipt: Receipt) -> str:
-        return _ab_initio_words(operation, second, receipt)
+        if receipt.result.get("event") != OPENED:
+            return _VOID_WORDS.format(operation.grant_id)
+        # Asked again: a repeat answers the first receipt, and the window began then.
+        pending_until = client.accreditation(operation.grant_id).value.pending_until
+        return _pending_words(operation, second, pending_until)
 
     return submit(
         context, client, operation, write, done=done, data={"effective": operation.effective}
     )
 
 
-def _ab_initio_words(
-    operation: WithdrawAccreditation, second: SecondParty | None, receipt: Receipt
+_VOID_WORDS: Final = (
+    "grant {} is withdrawn from its beginning: it never held, and what was issued under it does not"
+    " count"
+)
+
+
+def _pending_words(
+    operation: WithdrawAccreditation, second: SecondParty | None, until: datetime | None
 ) -> str:
-    """What has happened, and when it is half of the whole, who must do what until when."""
-    if receipt.result.get("event") != OPENED:
-        return (
-            f"grant {operation.grant_id} is withdrawn from its beginning: it never held, and what was"
-            " issued under it does not count"
-        )
-    until = show_instant(receipt.as_of + timedelta(milliseconds=AB_INITIO_WINDOW_MS))
+    """Half of it has happened: who must do what until when."""
     who = "the grantor's own grantor" if second is None else second.short_name
+    by = "within 30 days" if until is None else f"by {show_instant(until)}"
     command = (
         f"pset accreditation withdraw {operation.grant_id} --ab-initio"
         f" --effective {operation.effective.isoformat()} --reason {operation.reason} --as {who}"
     )
     return (
         f"the withdrawal from the beginning is open; the grant is unchanged\n"
-        f"PENDING   {who} confirms it by {until}, otherwise it lapses:\n"
+        f"PENDING   {who} confirms it {by}, otherwise it lapses:\n"
         f"          {command}"
     )
