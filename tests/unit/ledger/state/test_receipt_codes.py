@@ -3,6 +3,7 @@
 
 Boundaries and variants of each rule are in the tests of their modules; here none may be forgotten.
 Codes below 200 are admission's: tests/unit/ledger/model/test_transaction_check.py and the node's.
+Long because every code stands here once, in one place.
 """
 
 from __future__ import annotations
