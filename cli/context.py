@@ -166,6 +166,11 @@ class CliContext:
             or self.home.read_profile().organisation
         )
 
+    def act_for(self, org: str) -> None:
+        """Act for this organisation unless ``--as`` or PSET_AS names another."""
+        if self.settings.acting is None and not os.environ.get(AS_VARIABLE):
+            self.settings.acting = org
+
     def key_store(self, org: str | None = None) -> KeyStore:
         """The keys of an organisation, by default of the one that acts.
 

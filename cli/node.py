@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pset node`: start, stop and look at a validator. May import node packages, late."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.command import PsetGroup
+from cli.context import CliContext, pass_context
+from cli.errors import CommandError, ExitCode
+from cli.output import details
+from cli.reading import DIRECTORY
+from cli.wording import plural, show_duration
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from ledger.node.dev_network import NodeState
+
+WATCH_SECONDS: Final = 1.0
+STOP_SECONDS_MAX: Final = 30.0
+NETWORK_DIRECTORY_DEFAULT: Final = Path("pset-network")
+
+_REASON: Final = re.compile(r"^([A-Z][A-Z0-9_]+): (.*)\n(.*)\Z", re.MULTILINE)
+"""The last two lines of a node that did not start."""
+
+_dir_option = click.option(
+    "--dir",
+    "directory",
+    type=DIRECTORY,
+    metavar="DIR",
+    help="The node's home, or a network directory with one node. Default: here, else"
+    f" ./{NETWORK_DIRECTORY_DEFAULT}.",
+)
+
+
+@click.group(
+    "node",
+    cls=PsetGroup,
+    examples="""
+        $ pset node status --dir pset-network/n1
+        $ pset node stop --dir pset-network/n1
+        $ pset node start --dir pset-network/n1
+    """,
+)
+def node() -> None:
+    """A validator: its process and how it stands. Needs psetledger[node]."""
+
+
+def find_home(directory: Path | None) -> Path:
+    """The node's home that is meant.
+
+    Raises:
+        CommandError: CONFIG_NOT_FOUND, NODE_UNKNOWN (a network directory with several nodes).
+    """
+    places = [Path(), NETWORK_DIRECTORY_DEFAULT] if directory is None else [directory]
+    for place in places:
+        if (place / "config.toml").is_file():
+            return place
+        homes = sorted(path.parent for path in place.glob("*/config.toml"))
+        if len(homes) == 1:
+            return homes[0]
+        if homes:
+            raise CommandError(
+                f"{place} holds {len(homes)} nodes",
+                code="NODE_UNKNOWN",
+                remedy=f"Name one: --dir {homes[0]}.",
+            )
+    raise CommandError(
+        f"no node's home in {directory or 'this directory'}",
+        code="CONFIG_NOT_FOUND",
+        remedy="Name it with --dir, such as pset-network/n1.",
+    )
+
+
+@node.command(
+    "start",
+    examples="""
+        $ pset node start --dir pset-network/n1
+        $ pset node start --dir /srv/pset --foreground     # under systemd
+    """,
+)
+@_dir_option
+@click.option("--foreground", is_flag=True, help="Run in this process, until SIGTERM or Ctrl-C.")
+@pass_context
+def start(context: CliContext, directory: Path | None, foreground: bool) -> None:
+    """Start a node; returns when it answers.
+
+    Refuses to start on a foreign genesis, unsafe file modes or damaged data, and says which.
+    """
+    from ledger.node.dev_network import get_node_state
+    from ledger.node.process import find_process, spawn_node
+
+    home = find_home(directory)
+    if foreground:
+        from ledger.node.main import run_node
+
+        run_node(home)
+        return
+    get_node_state(home)  # refuses a home that is none
+    if find_process(home) is not None:
+        raise CommandError(
+            f"a node runs on {home} already",
+            code="NODE_RUNNING",
+            remedy="See `pset node status`.",
+            exit_code=ExitCode.CANNOT_TELL,
+        )
+    with context.output.working(f"starting {home}"):
+        state = _wait_until_it_answers(context, home, spawn_node(home))
+    context.output.result(
+        "NodeStart",
+        {"id": state.validator, "directory": str(home), "pid": state.pid},
+        f"started   {state.validator} at {state.address}, process {state.pid}",
+    )
+
+
+def _wait_until_it_answers(context: CliContext, home: Path, process: Popen[bytes]) -> NodeState:
+    from ledger.node.dev_network import get_node_state
+    from ledger.node.process import POLL_SECONDS, read_output
+
+    deadline = time.monotonic() + context.timeout.total_seconds()
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise _not_started(home, read_output(home), process.returncode)
+        state = get_node_state(home)
+        if state.status is not None:
+            return state
+        time.sleep(POLL_SECONDS)
+    raise CommandError(
+        f"the node on {home} does not answer",
+        code="NODE_NOT_STARTED",
+        remedy=f"See {home / 'logs'}.",
+        exit_code=ExitCode.CANNOT_TELL,
+    )
+
+
+def _not_started(home: Path, said: str, returned: int) -> CommandError:
+    """What a node said when it ended, as this command's own error."""
+    match = _REASON.search(said)
+    code, text, remedy = match.groups() if match else ("NODE_NOT_STARTED", said, "")
+    known = {int(item): item for item in ExitCode}
+    return CommandError(
+        text or f"the node ended with status {returned}",
+        code=code,
+        remedy=remedy or f"See {home / 'logs'}.",
+        exit_code=known.get(returned, ExitCode.BROKEN),
+    )
+
+
+@node.command("stop", examples="$ pset node stop --dir pset-network/n1")
+@_dir_option
+@pass_context
+def stop(context: CliContext, directory: Path | None) -> None:
+    """Stop a node: it certifies what it has taken, then ends."""
+    from ledger.node.dev_network import get_node_state
+    from ledger.node.process import stop_process
+
+    home = find_home(directory)
+    state = get_node_state(home)
+    with context.output.working(f"stopping {state.validator}"):
+        stopped = stop_process(home, grace_seconds=STOP_SECONDS_MAX)
+    context.output.result(
+        "NodeStop",
+        {"id": state.validator, "directory": str(home), "stopped": stopped},
+        f"stopped   {state.validator}" if stopped else f"stopped   {state.validator} did not run",
+    )
+
+
+@node.command(
+    "status",
+    examples="""
+        $ pset node status --dir pset-network/n1
+        $ pset node status --dir pset-network/n1 -o json | jq .data.voting_reason
+    """,
+)
+@_dir_option
+@click.option("--watch", is_flag=True, help="Again every second, until Ctrl-C.")
+@pass_context
+def status(context: CliContext, directory: Path | None, watch: bool) -> ExitCode:
+    """How a node stands, in its own words. Exit 4 when it does not answer."""
+    home = find_home(directory)
+    exit_code = _show_status(context, home)
+    while watch:
+        time.sleep(WATCH_SECONDS)
+        if not context.json_wanted and sys.stdout.isatty():
+            click.clear()
+        exit_code = _show_status(context, home)
+    return exit_code
+
+
+def _show_status(context: CliContext, home: Path) -> ExitCode:
+    from ledger.model.certificate import quorum_size
+    from ledger.node.config import load_config
+    from ledger.node.dev_network import get_node_state
+    from ledger.node.stores import load_genesis
+
+    state = get_node_state(home)
+    _, genesis = load_genesis(load_config(home).genesis_path)
+    held = state.status
+    data: dict[str, Any] = {
+        "id": state.validator,
+        "directory": str(home),
+        "chain_id": genesis.chain_id,
+        "state": "running" if held else ("starting" if state.pid else "stopped"),
+        "voting": held.voting if held else False,
+        "voting_reason": held.voting_reason if held else state.problem,
+        "ops_url": None,
+        "role": held.role if held else None,
+        "term": held.term if held else None,
+        "leader": held.leader if held else None,
+        "height": held.height if held else None,
+        "applied_height": held.applied_height if held else None,
+        "version": held.software_version if held else None,
+        "alarms": _alarms(state),
+    }
+    of = len(genesis.validators)
+    needed = quorum_size(of, genesis.fault_model)
+    voting = "voting: yes" if data["voting"] else f"voting: no, because {data['voting_reason']}"
+    first = (
+        f"{held.role if held else data['state']} of {genesis.chain_id} · "
+        f"{plural(of, 'validator')}, quorum {needed} · {voting}"
+    )
+    rows: list[tuple[str, Any]] = [(state.validator, first)]
+    if held is not None:
+        age = datetime.now(UTC) - datetime.fromtimestamp(held.time / 1000, UTC)
+        certified = (
+            f"{held.height:,} certified {show_duration(age)} ago   "
+            f"applied {held.applied_height:,}   term {held.term} (leader: {held.leader})"
+        )
+        rows += [
+            ("height", certified),
+            ("listens", state.address),
+            ("software", held.software_version),
+        ]
+    alarms = [f"{alarm['code']}: {alarm['text']}" for alarm in data["alarms"]]
+    rows.append(("alarms", "\n".join(alarms) or "none"))
+    context.output.result("NodeStatus", data, details(rows))
+    return ExitCode.DONE if held is not None else ExitCode.CANNOT_TELL
+
+
+def _alarms(state: NodeState) -> list[dict[str, str]]:
+    if state.status is None:
+        return [{"code": "NODE_NOT_RUNNING", "text": state.problem or "it does not answer"}]
+    if not state.status.voting:
+        return [{"code": "NOT_VOTING", "text": state.status.voting_reason}]
+    return []
