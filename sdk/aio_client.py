@@ -187,7 +187,7 @@ class LedgerClient:
             TrustError: what answers proves nothing about this network.
         """
         if not self._is_open:
-            await self.reader.head()
+            await self.reader.reach()
             self._is_open = True
 
     async def close(self) -> None:

@@ -7,8 +7,9 @@ Rules of this file:
 - A node that cannot be reached, is busy or fails is passed over for the next; the last good one is
   asked first. When all have been tried, the round begins again after a growing pause, until the
   deadline.
-- A node whose answer is not proven is not asked again by this client. Its answer is kept as
-  evidence, and the caller gets a TrustError only if no other node proves an answer.
+- A node whose answer is not proven is not asked again by this client; one that only lags behind,
+  not again in this call. The answer is kept as evidence, and the caller gets a TrustError only if
+  no other node proves an answer.
 - A refusal ends the search: it depends on the request, not on the node.
 """
 
@@ -95,6 +96,7 @@ class Failover:
         seconds: float,
         is_write: bool = False,
         transaction_id: str | None = None,
+        rounds_count_max: int = ATTEMPTS_COUNT_MAX,
     ) -> _T:
         """Let one node after the other answer until one does.
 
@@ -103,6 +105,7 @@ class Failover:
             seconds: until the deadline.
             is_write: whether it matters that a request may have arrived.
             transaction_id: for the error.
+            rounds_count_max: give up earlier, after each node was asked so often.
 
         Raises:
             NodeCallError: REFUSED.
@@ -116,8 +119,9 @@ class Failover:
         phase: Phase = "not-sent"
         pause = PAUSE_SECONDS_MIN
         order = self.nodes
-        for number in range(ATTEMPTS_COUNT_MAX):
-            candidates = [node for node in order if node not in self._distrusted]
+        behind: set[Node] = set()
+        for number in range(min(ATTEMPTS_COUNT_MAX, rounds_count_max * len(order))):
+            candidates = [node for node in order if node not in self._distrusted | behind]
             if not candidates:
                 break
             node = candidates[number % len(candidates)]
@@ -134,7 +138,7 @@ class Failover:
                 _log.info("node=%s fault=%s", node.name, error.fault.value)
             except UnprovenError as error:
                 unproven = error
-                self._distrusted.add(node)
+                (behind if error.error.code == OLD_STATE else self._distrusted).add(node)
                 _log.warning(
                     "node=%s unproven=%s evidence=%s",
                     node.name,

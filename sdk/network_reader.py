@@ -28,7 +28,7 @@ from ledger.model.verification import (
 )
 from sdk.errors import TrustError, UnavailableError
 from sdk.evidence import EvidenceStore
-from sdk.failover import Failover, UnprovenError
+from sdk.failover import ATTEMPTS_COUNT_MAX, Failover, UnprovenError
 from sdk.light_client import VerifiedEntries
 from sdk.node_api import Node, NodeCallError
 from sdk.reader import (
@@ -41,6 +41,8 @@ from sdk.reader import (
 from sdk.refusals import as_read_error
 
 KEYS_PER_CALL_MAX: Final = 1_024
+REACH_ROUNDS_COUNT: Final = 2
+"""How often `reach` asks each node: somebody waits for "no connection"."""
 FETCHES_COUNT_MAX: Final = 16
 """Times the same keys are fetched because the state moved between the parts of an answer."""
 CACHE_ENTRIES_COUNT_MAX: Final = 16_384
@@ -163,6 +165,19 @@ class NetworkReader:
         """
         return (await self._fetch_head(self._deadline())).head
 
+    async def reach(self) -> None:
+        """Find a node that answers with a proven head; give up soon when there is none.
+
+        Raises:
+            UnavailableError, TrustError.
+        """
+        await self.call(
+            lambda node, seconds: node.get_head(seconds=seconds),
+            self._believer.accept_head,
+            question="head",
+            rounds_count_max=REACH_ROUNDS_COUNT,
+        )
+
     async def head_at(self, height: int) -> VerifiedHead:
         """The certified head of a height, from 1.
 
@@ -187,6 +202,7 @@ class NetworkReader:
         *,
         question: str,
         seconds: float | None = None,
+        rounds_count_max: int = ATTEMPTS_COUNT_MAX,
     ) -> T:
         """Read something from whichever node answers, and believe it only if it is proven.
 
@@ -195,6 +211,7 @@ class NetworkReader:
             accept: turns the answer into a value, given the highest head known before it was sent.
             question: for the evidence.
             seconds: instead of the client's own deadline.
+            rounds_count_max: as `Failover.run`.
 
         Raises:
             CallerError: the request was refused.
@@ -210,7 +227,9 @@ class NetworkReader:
 
         try:
             return await self._failover.run(
-                attempt, seconds=self._seconds if seconds is None else seconds
+                attempt,
+                seconds=self._seconds if seconds is None else seconds,
+                rounds_count_max=rounds_count_max,
             )
         except NodeCallError as error:
             raise as_read_error(error) from error

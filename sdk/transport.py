@@ -46,7 +46,9 @@ ANSWER_SIZE_MAX: Final = (
     max(PROVEN_STATE_SIZE_MAX, PROPOSAL_SIZE_MAX + BLOCK_SIZE_MAX, RECEIPT_SIZE_MAX) + 1024 * 1024
 )
 """Bytes of the largest answer: a block of the largest size with its receipts."""
-CONNECT_SECONDS_MAX: Final = 10.0
+CONNECT_SECONDS_MAX: Final = 5.0
+RECONNECT_SECONDS_MAX: Final = 0.25
+"""How long a call waits for a connection that failed before."""
 KEEPALIVE_MS: Final = 60_000
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 STATUS_DETAILS_SIZE_MAX: Final = 16 * 1024
@@ -205,13 +207,20 @@ class GrpcNode:
             raise as_call_error(error, self.name) from error
 
     async def _connect(self, seconds: float) -> grpc.aio.Channel:
-        """The channel once its connection stands; UNREACHABLE as soon as it is refused."""
+        """The channel once its connection stands.
+
+        UNREACHABLE as soon as the first try fails. Afterwards gRPC tries again by itself, but its
+        state stays TRANSIENT_FAILURE until it succeeds: then a short look is enough, `sdk.failover`
+        comes back.
+        """
         channel = self._channel
         if channel is None:
             channel = self._channel = self._open()
+        state = channel.get_state(try_to_connect=True)
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            seconds = min(seconds, RECONNECT_SECONDS_MAX)
         try:
             async with asyncio.timeout(seconds):
-                state = channel.get_state(try_to_connect=True)
                 while state is not grpc.ChannelConnectivity.READY:
                     await channel.wait_for_state_change(state)
                     state = channel.get_state(try_to_connect=True)

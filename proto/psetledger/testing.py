@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ class LocalNetwork:
             raise TimeoutError("the validator did not start")
         if self._failure is not None:
             self._thread.join(STOP_SECONDS_MAX)
+            self._thread = None
             raise self._failure
 
     def stop(self) -> None:
@@ -84,7 +85,8 @@ class LocalNetwork:
         if self._thread is None or self._loop is None or self._stopping is None:
             return
         thread, self._thread = self._thread, None
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        with suppress(RuntimeError):  # it ended by itself; its failure is raised below
+            self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join(STOP_SECONDS_MAX)
         if self._failure is not None:
             raise self._failure

@@ -315,3 +315,22 @@ def test_a_network_gone_is_noticed(tmp_path: Path) -> None:
         client.submit(CreateStatusList("revocation"))
     assert caught.value.phase == "not-sent"
     client.close()
+
+
+def test_a_call_waits_for_a_node_that_comes_up(tmp_path: Path) -> None:
+    """Within its deadline; only `connect` gives up soon."""
+    network = LocalNetwork(tmp_path / "late")
+    client = network.connect_aio(timeout=timedelta(seconds=30))
+
+    async def main() -> None:
+        with pytest.raises(UnavailableError):
+            await client.open()
+        reading = asyncio.ensure_future(client.organisation("qcto"))
+        await asyncio.to_thread(network.start)
+        assert (await reading).value.short_name == "qcto"
+        await client.close()
+
+    try:
+        asyncio.run(main())
+    finally:
+        network.stop()

@@ -125,6 +125,24 @@ def test_a_node_that_proves_nothing_is_left_out() -> None:
     assert script.calls == ["a", "b", "b", "b"]
 
 
+def test_a_node_that_lags_behind_is_asked_again_by_the_next_call() -> None:
+    failover, _ = make("a", "b")
+    lagging = UnprovenError(ProofError("OLD_STATE", "on purpose"), Path("evidence"))
+    busy = fault(CallFault.BUSY)
+    script = Script(a=[lagging, "yes"], b=["yes", busy])
+    assert run(failover, script) == "yes"
+    assert run(failover, script) == "yes"
+    assert script.calls == ["a", "b", "b", "a"]
+
+
+def test_rounds_may_be_limited() -> None:
+    failover, _ = make("a", "b")
+    script = Script(a=fault(CallFault.UNREACHABLE), b=fault(CallFault.UNREACHABLE))
+    with pytest.raises(UnavailableError):
+        run(failover, script, rounds_count_max=2)
+    assert script.calls == ["a", "b", "a", "b"]
+
+
 def test_when_no_other_node_proves_an_answer_the_lie_is_told() -> None:
     failover, _ = make("a", "b")
     script = Script(a=unproven(), b=fault(CallFault.UNREACHABLE))
