@@ -19,7 +19,7 @@ import orjson
 
 from ledger.model.identifiers import is_qualification
 from sdk.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
-from sdk.credentials.data_integrity import read_proofs
+from sdk.credentials.data_integrity import Proof, read_proofs
 from sdk.credentials.instants import (
     civil_date_of,
     format_date_time_stamp,
@@ -87,6 +87,8 @@ class CredentialFacts:
     """DID URL of the key: `key_did`, `#`, `key_id`."""
     key_did: str
     key_id: str
+    proof: Proof
+    """The proof itself, not verified."""
 
 
 def read_facts(document: Mapping[str, JsonValue]) -> CredentialFacts:
@@ -113,8 +115,8 @@ def read_facts(document: Mapping[str, JsonValue]) -> CredentialFacts:
         raise malformed("issuer", "must be a DID")
     subject = _read_subject(document)
     valid_until = document.get("validUntil")
-    created, verification_method = _read_proof(document, str(issuer_did))
-    key_did, _, key_id = verification_method.partition("#")
+    proof = _read_proof(document, str(issuer_did))
+    key_did, _, key_id = proof.verification_method.partition("#")
     return CredentialFacts(
         credential_id=str(document["id"]),
         issuer_did=str(issuer_did),
@@ -128,15 +130,25 @@ def read_facts(document: Mapping[str, JsonValue]) -> CredentialFacts:
         status_entries=parse_status_entries(document),
         subject_id=cast("str | None", subject.get("id")),
         claims=MappingProxyType(_claims_of(subject)),
-        created=created,
-        verification_method=verification_method,
+        created=proof.created,
+        verification_method=proof.verification_method,
         key_did=key_did,
         key_id=key_id,
+        proof=proof,
     )
 
 
+def claimed_template(template: CredentialTemplate) -> CredentialTemplate:
+    """The template with the fields that become claims only: what a document's claims must fit."""
+    return replace(template, fields=tuple(item for item in template.fields if item.claim))
+
+
 def check_document(
-    document: Mapping[str, JsonValue], facts: CredentialFacts, template: CredentialTemplate
+    document: Mapping[str, JsonValue],
+    facts: CredentialFacts,
+    template: CredentialTemplate,
+    *,
+    claimed: CredentialTemplate | None = None,
 ) -> list[Problem]:
     """How a document differs from what the template would have made of its own claims.
 
@@ -150,8 +162,9 @@ def check_document(
         document: as it was read, with or without its proof.
         facts: `read_facts(document)`.
         template: the resource behind `facts.template_url`; finding it is the caller's work.
+        claimed: `claimed_template(template)`, when the caller has it already.
     """
-    claimed = replace(template, fields=tuple(item for item in template.fields if item.claim))
+    claimed = claimed or claimed_template(template)
     computed = {rule.name for rule in template.computed}
     values = {name: value for name, value in facts.claims.items() if name not in computed}
     today = civil_date_of(facts.valid_from)
@@ -207,7 +220,7 @@ def _is_type_set(value: JsonValue, allowed: tuple[frozenset[str], ...]) -> bool:
     return len(types) == len(entries) and types in allowed
 
 
-def _read_proof(document: Mapping[str, JsonValue], issuer_did: str) -> tuple[datetime, str]:
+def _read_proof(document: Mapping[str, JsonValue], issuer_did: str) -> Proof:
     proofs, _ = read_proofs(document)
     if len(proofs) > 1:
         proofs = tuple(
@@ -219,7 +232,7 @@ def _read_proof(document: Mapping[str, JsonValue], issuer_did: str) -> tuple[dat
     did, mark, fragment = method.partition("#")
     if not is_did(did) or not mark or not fragment:
         raise malformed(f"{proofs[0].path}.verificationMethod", "must be a DID and a key")
-    return proofs[0].created, method
+    return proofs[0]
 
 
 def _read_template_url(document: Mapping[str, JsonValue]) -> str:

@@ -115,6 +115,10 @@ def parse_json(
     """
     if len(data) > size_max:  # of text: never more characters than bytes
         raise malformed("", f"larger than {size_max} bytes")
+    if isinstance(data, bytes):
+        known = _parse_canonical(data, depth_max)
+        if known is not _NOT_CANONICAL:
+            return cast("JsonValue", known)
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         if isinstance(data, str) and len(data.encode("utf-8")) > size_max:
@@ -150,6 +154,27 @@ def parse_json(
     if "\\u" in text:  # only an escape can still hide what the text itself may not hold
         _check_characters(value)
     return value
+
+
+_NOT_CANONICAL = object()
+
+
+def _parse_canonical(data: bytes, depth_max: int) -> object:
+    """The value, when `data` are the canonical ASCII bytes of one that the fast path of
+    `canonicalize` can write, otherwise _NOT_CANONICAL.
+
+    Twice as fast as the strict reading, and the same: bytes that come back exactly when they are
+    written again hold no repeated name, no second spelling of anything and nothing after the value.
+    """
+    if not data.isascii():
+        return _NOT_CANONICAL
+    try:
+        value: object = orjson.loads(data)
+        if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != data:
+            return _NOT_CANONICAL
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return _NOT_CANONICAL
+    return value if _is_plain(value, depth_max) else _NOT_CANONICAL
 
 
 def parse_object(

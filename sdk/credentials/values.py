@@ -105,7 +105,8 @@ def normalise_values(
         value = values.get(field.name)
         if value is not None and value != "":
             result[field.name] = _normalise(field, value)
-    result.update((name, value) for name, value in values.items() if not template.get_field(name))
+    known = {field.name for field in template.fields}
+    result.update((name, value) for name, value in values.items() if name not in known)
     return result
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.model.qualification import QualificationFacts
-from sdk.credentials.data_integrity import EDDSA_JCS_2022, ProofResult, verify_proof
+from sdk.credentials.data_integrity import EDDSA_JCS_2022, ProofResult, verify_read_proof
 from sdk.credentials.facts import CredentialFacts, check_document
 from sdk.credentials.jcs import JsonObject, JsonValue
 from sdk.credentials.problems import ProofError
@@ -175,9 +175,7 @@ def evaluate(
         malformed = failed(FORMAT, MALFORMED, text, is_from_ledger=False)
         return _assemble([malformed, freshness], known, moment, policy)
     try:
-        proof = verify_proof(
-            parsed.document, key.public_key, verification_method=facts.verification_method
-        )
+        proof = verify_read_proof(parsed.document, facts.proof, key.public_key)
     except ProofError as error:
         refused = [_refuse_signature(error, known, facts), freshness]
         if refused[0].name != FORMAT:
@@ -300,7 +298,9 @@ def _judge(
 
 
 def _template_fault(parsed: ParsedDocument, template: TemplateFact) -> str:
-    problems = check_document(parsed.document, parsed.facts, template.template)
+    problems = check_document(
+        parsed.document, parsed.facts, template.template, claimed=template.claimed
+    )
     if not problems:
         return ""
     place = f"{problems[0].path}: " if problems[0].path else ""

@@ -32,6 +32,7 @@ from ledger.model.records import (
     StatusUpdateRecord,
 )
 from ledger.model.verification import MALFORMED, ProofError, get_child_count
+from sdk.credentials.facts import claimed_template
 from sdk.credentials.jcs import JsonObject, parse_object
 from sdk.credentials.problems import CredentialError
 from sdk.credentials.template import CredentialTemplate
@@ -69,6 +70,8 @@ class TemplateFact:
     name: str
     version: int
     template: CredentialTemplate
+    claimed: CredentialTemplate
+    """`claimed_template(template)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,15 +300,16 @@ def _read_template(view: StateView, place: ListKey) -> TemplateFact | None:
     if record is None or record.type is not ResourceType.CREDENTIAL_TEMPLATE:
         return None
     try:
-        template = _parse_template(record.content)
+        template, claimed = _parse_template(record.content)
     except CredentialError:
         return None
-    return TemplateFact(record.owner, record.name, record.version, template)
+    return TemplateFact(record.owner, record.name, record.version, template, claimed)
 
 
 @lru_cache(maxsize=DOCUMENTS_REMEMBERED_COUNT_MAX)
-def _parse_template(content: bytes) -> CredentialTemplate:
-    return parse_template(content)
+def _parse_template(content: bytes) -> tuple[CredentialTemplate, CredentialTemplate]:
+    template = parse_template(content)
+    return template, claimed_template(template)
 
 
 @lru_cache(maxsize=DOCUMENTS_REMEMBERED_COUNT_MAX)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from sdk.credentials.data_integrity import create_proof, verify_proof
+from sdk.credentials.data_integrity import create_proof, read_proofs, verify_proof
 from sdk.credentials.facts import CredentialFacts, check_document, read_facts
 from sdk.credentials.jcs import JsonObject, JsonValue, canonicalize
 from sdk.credentials.problems import CredentialError
@@ -30,7 +30,8 @@ from tests.support.json_places import Place, places, value_at, with_value, witho
 
 
 def test_the_facts_of_a_statement_of_results() -> None:
-    facts = read_facts(signed_credential())
+    document = signed_credential()
+    facts = read_facts(document)
     assert facts == CredentialFacts(
         credential_id=CREDENTIAL_ID,
         issuer_did=ISSUER,
@@ -48,6 +49,7 @@ def test_the_facts_of_a_statement_of_results() -> None:
         verification_method=KEY,
         key_did=ISSUER,
         key_id="issue-2026",
+        proof=read_proofs(document)[0][0],
     )
 
 
