@@ -112,9 +112,7 @@ def _tell(
     from psetcloud.stories.accredit_and_verify import AccreditAndVerify
     from psetcloud.stories.steps import Command
 
-    context.output.words(
-        ["", "Story 1, on a ledger of its own. All organisations are samples.", ""]
-    )
+    context.output.words("Story 1, on a ledger of its own. Organisations and learners are samples.")
     up = Command(
         "A network starts: a validator, its genesis, the sample organisations with keys, what SAQA"
         " grants the councils, qualification 91761 and the templates.",
@@ -198,7 +196,7 @@ def _take_down(teller: Teller, place: Path) -> None:
     """Stop the network and remove what was made."""
     from cli.story_telling import run_pset
 
-    ran = run_pset(["network", "down", "--dir", str(place), "--purge"])
+    ran = run_pset(["network", "down", "--dir", str(place), "--purge", "--yes"])
     if ran.exit_code != ExitCode.DONE:
         teller.output.progress(ran.stderr.strip())
     shutil.rmtree(place, ignore_errors=True)
@@ -237,7 +235,7 @@ def _conclude(
             sample.name,
             sample.text,
             finding.words,
-            "as expected"
+            "ok"
             if ok
             else "EXPECTED "
             + word_verdict(sample.verdict, sample.code, is_warned=sample.is_warned),

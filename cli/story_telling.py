@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from psetcloud.stories.steps import Sample, Story
 
 MARGIN: Final = "   "
-COMMAND_WIDTH: Final = 100
-"""Columns after which a command goes on in the next line."""
+WIDTH_MAX: Final = 100
+"""Columns of a command or sentence before it goes on in the next line, on a wide terminal."""
+WIDTH_MIN: Final = 40
+_INDENT: Final = 9
+"""Where the second line of a command begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,13 @@ class Teller:
     told: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     _chapters_count: int = 0
 
+    @property
+    def width(self) -> int:
+        """Columns to write in."""
+        if not self.output.stdout.isatty():
+            return WIDTH_MAX
+        return max(WIDTH_MIN, min(WIDTH_MAX, self.output.console.width))
+
     def tell(self, story: Story) -> tuple[Sample, ...]:
         """Run a story to its end.
 
@@ -111,8 +121,8 @@ class Teller:
         arguments = (*prefix, *command.arguments)
         words = format_command(arguments, command.saved_to)
         if command.text:
-            self.output.words(["", *_paragraph(command.text)])
-        self.output.words(list(_command_lines(words)))
+            self.output.words(["", *_paragraph(command.text, self.width)])
+        self.output.words(list(_command_lines(words, self.width)))
         is_plain = command.is_shown or command.saved_to is not None
         ran = run_pset(arguments if is_plain else (*arguments, "-o", "json"))
         if ran.exit_code != command.exit_code:
@@ -121,9 +131,10 @@ class Teller:
             command.saved_to.write_text(ran.stdout, encoding="utf-8")
         outcome = _outcome_line(command, ran)
         if command.is_shown:
-            self.output.words(_shown(ran.stdout, command.lines_max))
+            width = self.width if self.output.stdout.isatty() else None
+            self.output.words(_shown(ran.stdout, command.lines_max, width))
         else:
-            self.output.words(list(_paragraph(f"→ {outcome}")))
+            self.output.words(list(_paragraph(f"→ {outcome}", self.width)))
         self.told.append(
             {
                 "text": command.text,
@@ -141,7 +152,9 @@ class Teller:
                 self.output.words(["", _heading(f"{self._chapters_count}  {title}")])
                 return Outcome()
             case Deed(text, how):
-                self.output.words(["", *_paragraph(text), f"{MARGIN}(no command: {how})"])
+                self.output.words(
+                    ["", *_paragraph(text, self.width), f"{MARGIN}(no command: {how})"]
+                )
                 self.told.append({"text": text, "command": None, "exit": None, "outcome": how})
                 return Outcome()
             case Command():
@@ -168,17 +181,17 @@ def format_command(arguments: Sequence[str], saved_to: Path | None = None) -> st
     return words if saved_to is None else f"{words} > {shlex.quote(str(saved_to))}"
 
 
-def _command_lines(words: str) -> Generator[Any]:
+def _command_lines(words: str, width: int) -> Generator[Any]:
     """The command on one or more lines, broken so that it can still be copied."""
     from rich.text import Text
 
     lines = [""]
     for word in _split_kept(words):
-        if lines[-1] and len(lines[-1]) + len(word) > COMMAND_WIDTH:
+        if lines[-1] and _INDENT + len(lines[-1]) + len(word) > width - 3:
             lines.append("")
         lines[-1] += (" " if lines[-1] else "") + word
     for number, line in enumerate(lines):
-        start = f"{MARGIN}$ " if number == 0 else f"{MARGIN}      "
+        start = f"{MARGIN}$ " if number == 0 else " " * _INDENT
         end = " \\" if number < len(lines) - 1 else ""
         yield Text(start + line + end, style="cyan", no_wrap=True, overflow="ignore")
 
@@ -204,19 +217,27 @@ def _heading(title: str) -> Any:
     return Text(title, style="bold")
 
 
-def _paragraph(text: str) -> Generator[str]:
+def _paragraph(text: str, width: int) -> Generator[str]:
     import textwrap
 
-    yield from textwrap.wrap(text, COMMAND_WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN)
+    yield from textwrap.wrap(
+        text,
+        width,
+        initial_indent=MARGIN,
+        subsequent_indent=MARGIN,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
-def _shown(text: str, lines_max: int | None) -> Any:
+def _shown(text: str, lines_max: int | None, width: int | None) -> Any:
     """What a command printed, moved to the right."""
     lines = text.strip("\n").split("\n")
     if lines_max is not None and len(lines) > lines_max:
         lines = [*lines[:lines_max], "…"]
     margin = 2 * MARGIN
-    return style_report("\n".join(lines), margin=margin)
+    inner = None if width is None else width - len(margin)
+    return style_report("\n".join(lines), width=inner, margin=margin)
 
 
 def _outcome_line(command: Command, ran: Ran) -> str:
@@ -227,8 +248,10 @@ def _outcome_line(command: Command, ran: Ran) -> str:
         return ran.stdout.strip().partition("\n")[0]
     data = ran.data
     parts: list[str] = []
-    if isinstance(data.get("name"), str) and isinstance(data.get("height"), int):
+    if data.get("transaction_id"):
         parts.append(f"{data['name']} in block {data['height']}")
+    elif isinstance(data.get("height"), int):
+        parts.append(f"certified up to block {data['height']}")
     if data.get("grant_id"):
         parts.append(f"grant {data['grant_id']}")
     if data.get("event"):

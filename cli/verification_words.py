@@ -62,8 +62,10 @@ def style_report(text: str, *, width: int | None = None, margin: str = "") -> Te
 def _wrap(line: str, width: int | None) -> list[str]:
     if width is None or len(line) <= width:
         return [line]
-    is_check = line.startswith(("  ok ", "  warn ", "  FAIL ", "  ? "))
-    indent = _CHECK_INDENT if is_check and width > 2 * _CHECK_INDENT else _INDENT
+    own = len(line) - len(line.lstrip())
+    indent = own + 2 if own > 2 else _INDENT
+    if line.startswith(("  ok ", "  warn ", "  FAIL ", "  ? ")) and width > 2 * _CHECK_INDENT:
+        indent = _CHECK_INDENT
     return textwrap.wrap(
         line,
         width,

@@ -109,7 +109,7 @@ class AccreditAndVerify:
         yield from self._issue(
             "valid", "gaa issues it. Nothing about the learner reaches the ledger."
         )
-        self._keep("valid", "valid", None, "issued by an accredited provider")
+        self._keep("valid", "valid", None, "issued while accredited")
         yield self._verify(
             "valid", 0, "A stranger verifies the file: without an account, a key or a call to gaa."
         )
@@ -117,8 +117,8 @@ class AccreditAndVerify:
     def _revoke_and_suspend(self) -> Generator[Step, Outcome, None]:
         yield Chapter("Revoke, suspend")
         for name, verb, reason, code, text in (
-            ("revoked", "revoke", "correction", "REVOKED", "revoked by the issuer"),
-            ("suspended", "suspend", "enquiry", "SUSPENDED", "suspended during an enquiry"),
+            ("revoked", "revoke", "correction", "REVOKED", "revoked by its issuer"),
+            ("suspended", "suspend", "enquiry", "SUSPENDED", "suspended for an enquiry"),
         ):
             yield from self._issue(name, "gaa issues another one.", self._record())
             yield Command(
@@ -152,7 +152,7 @@ class AccreditAndVerify:
             "since-withdrawn",
             "valid",
             None,
-            "assessed while accredited; the accreditation was withdrawn since",
+            "assessed before the withdrawal",
             is_warned=True,
         )
         yield self._verify(
@@ -175,7 +175,7 @@ class AccreditAndVerify:
             " it only does not count.",
             "gaa's issue key signs a document built with sdk.credentials",
             "ACCREDITATION_NOT_VALID_THEN",
-            "assessed on a day without accreditation",
+            "assessed after the withdrawal",
         )
         yield self._verify(
             "after-withdrawal", 1, "The signature is good; the authority is missing."
@@ -223,7 +223,7 @@ class AccreditAndVerify:
             "void-ab-initio",
             "invalid",
             "ACCREDITATION_VOID",
-            "issued under an accreditation withdrawn from its beginning",
+            "accredited by fraud",
         )
         yield self._verify("void-ab-initio", 1, "And what was issued under it never counted.")
 
@@ -242,7 +242,7 @@ class AccreditAndVerify:
             "So gaa signs it past the SDK.",
             "gaa's issue key signs a document built with sdk.credentials",
             "ACCREDITATION_OUT_OF_SCOPE",
-            "a certificate by a provider that may only issue statements",
+            "a certificate by a provider",
         )
         did = yield from self._request(STRANGER, STRANGER_NAME)
         yield from self._leave(
@@ -251,7 +251,7 @@ class AccreditAndVerify:
             "Nobody endorses that request, so the ledger knows no such DID. It signs all the same.",
             "its own issue key signs a document built with sdk.credentials",
             "ISSUER_UNKNOWN",
-            "signed by somebody whom nobody vouched for",
+            "an issuer nobody vouched for",
         )
         yield from self._leave(
             "tampered",
@@ -259,7 +259,7 @@ class AccreditAndVerify:
             "Somebody opens the valid file and makes a better mark of it.",
             "as a text editor would do it",
             "SIGNATURE_INVALID",
-            "a mark was changed after it was signed",
+            "a mark was changed",
         )
 
     # ---- commands
