@@ -303,9 +303,9 @@ def make_client(
     **options: Any,
 ) -> LedgerClient:
     """A client of the world, acting for one of its organisations with the key of that label."""
-    signer = None if org is None else WorldSigner(world.organisations[org].keys[key])
     options.setdefault("time_ms", lambda: world.time)
-    options.setdefault("signer", signer)
+    if org is not None and "signer" not in options:
+        options["signer"] = WorldSigner(world.organisations[org].keys[key])
     return LedgerClient(
         make_network(world, directory),
         Failover([FakeNode(world)] if nodes is None else nodes),
