@@ -99,7 +99,8 @@ def is_question_in_scope(
         qualification: facts about the qualification in question.
         site: code of a site of the grantee.
         designation: of a professional body.
-        trade: an occupation; a scope of qualifications alone includes no trade by itself.
+        trade: an occupation; for a scope that names qualifications and no trades, ask about the
+            qualification instead.
     """
     if qualification is not None and not _is_qualification_in_scope(scope, qualification):
         return False
@@ -107,20 +108,29 @@ def is_question_in_scope(
         return False
     if designation is not None and scope.designations and designation not in scope.designations:
         return False
-    return trade is None or not scope.trades or trade in scope.trades
+    return trade is None or _is_trade_in_scope(scope, trade)
 
 
 def _is_qualification_in_scope(scope: Scope, qualification: QualificationFacts) -> bool:
+    # Designations are no qualifications: who may award them may not thereby train or certify.
+    if scope.designations:
+        return False
     if scope.sub_frameworks and qualification.sub_framework not in scope.sub_frameworks:
         return False
-    if scope.qualifications:
-        return qualification.name in scope.qualifications
-    if scope.trades:
-        return qualification.sub_framework == TRADES_SUB_FRAMEWORK and any(
-            trade in scope.trades for trade in qualification.trades
-        )
-    # Designations are no qualifications: who may award them may not thereby train or certify.
-    return not scope.designations
+    if scope.qualifications and qualification.name not in scope.qualifications:
+        return False
+    return not scope.trades or (
+        qualification.sub_framework == TRADES_SUB_FRAMEWORK
+        and any(trade in scope.trades for trade in qualification.trades)
+    )
+
+
+def _is_trade_in_scope(scope: Scope, trade: str) -> bool:
+    if scope.designations:
+        return False
+    if scope.sub_frameworks and TRADES_SUB_FRAMEWORK not in scope.sub_frameworks:
+        return False
+    return trade in scope.trades if scope.trades else not scope.qualifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +148,11 @@ class _Extent:
 
 def _compute_extent(scope: Scope, sub_framework: str, lookup: QualificationLookup) -> _Extent:
     nothing: frozenset[str] = frozenset()
-    if scope.sub_frameworks and sub_framework not in scope.sub_frameworks:
+    is_outside = scope.sub_frameworks and sub_framework not in scope.sub_frameworks
+    if is_outside or scope.designations:
         return _Extent(whole=False, qualifications=nothing, trades=nothing)
     if not scope.qualifications and not scope.trades:
-        return _Extent(whole=not scope.designations, qualifications=nothing, trades=nothing)
+        return _Extent(whole=True, qualifications=nothing, trades=nothing)
     names: list[str] = []
     for name in scope.qualifications:
         facts = lookup(name)

@@ -116,6 +116,21 @@ def test_unknown_qualification_can_be_left_to_another_check() -> None:
         (trades("a"), {"trade": "a"}, True),
         (trades("a"), {"trade": "b"}, False),
         (ALL, {"trade": "b", "designation": "c"}, True),
+        (OQSF, {"trade": "b"}, True),
+        (HEQSF, {"trade": "b"}, False),
+        (Scope(sub_frameworks=("HEQSF",), trades=("b",)), {"trade": "b"}, False),
+        (qualifications(ELECTRICIAN.name), {"trade": ELECTRICIAN.trades[0]}, False),
+        # Dimensions restrict together.
+        (
+            Scope(qualifications=(ELECTRICIAN.name,), trades=WELDER.trades),
+            {"qualification": ELECTRICIAN},
+            False,
+        ),
+        (
+            Scope(qualifications=(ELECTRICIAN.name,), designations=("PrEng",)),
+            {"qualification": ELECTRICIAN},
+            False,
+        ),
     ],
 )
 def test_question(scope: Scope, question: dict[str, object], *, expected: bool) -> None:

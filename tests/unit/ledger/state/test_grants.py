@@ -214,7 +214,7 @@ def test_order_of_tests(world: LedgerWorld) -> None:
     qcto = world.did("qcto")
     unknown = make_organisation("nobody").did
     operation = world.grant_operation(
-        "gaa", "conduct-eisa train", until="2040-01-01", trades=[TRADE], designations=["x"]
+        "gaa", "conduct-eisa train", until="2040-01-01", trades=[TRADE]
     )
     everything = dataclasses.replace(operation, grantee=qcto)
     world.refuse(ReceiptCode.SELF_GRANT, "qcto", everything)
