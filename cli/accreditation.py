@@ -66,9 +66,9 @@ accreditation.add_command(withdraw)
 @accreditation.command(
     "grant",
     examples="""
-        $ pset accreditation grant gaa --power train --power issue-statement-of-results \\\\
+        $ pset accreditation grant gaa --power train --power issue-statement-of-results \\
               --qualification 91761 --site 2 --from 2026-01-01 --as qcto
-        $ pset accreditation grant gaa --power train --qualification 91761 --from 2026-01-01 \\\\
+        $ pset accreditation grant gaa --power train --qualification 91761 --from 2026-01-01 \\
               --as qcto --dry-run                          # the ledger's decision, nothing is sent
     """,
 )
@@ -214,7 +214,7 @@ def _now_ms() -> int:
 
 
 @accreditation.command(
-    "show", examples="$ pset accreditation show 7c4e…90ab --history      # id as in the list"
+    "show", examples="$ pset accreditation show g57HG…My2Bx --history      # id as in the list"
 )
 @click.argument("grant_id", metavar="GRANT")
 @click.option("--history", is_flag=True, help="Everything that happened to it.")
@@ -256,7 +256,7 @@ def show(context: CliContext, grant_id: str, history: bool, proof: Path | None) 
 @accreditation.command(
     "check",
     examples="""
-        $ pset accreditation check gaa --power issue-statement-of-results \\\\
+        $ pset accreditation check gaa --power issue-statement-of-results \\
               --qualification 91761 --site 2 --on 2026-05-14
         $ pset accreditation check qcto --power certify --qualification 91761
     """,

@@ -56,7 +56,7 @@ def _effective_option(function: F) -> F:
 @click.command(
     "suspend",
     cls=PsetCommand,
-    examples="$ pset accreditation suspend 7c4e…90ab --reason quality-failure --as qcto",
+    examples="$ pset accreditation suspend g57HG…My2Bx --reason quality-failure --as qcto",
 )
 @click.argument("grant_id", metavar="GRANT")
 @_reason_option
@@ -79,7 +79,7 @@ def suspend(
 @click.command(
     "reinstate",
     cls=PsetCommand,
-    examples="$ pset accreditation reinstate 7c4e…90ab --reason voluntary --as qcto",
+    examples="$ pset accreditation reinstate g57HG…My2Bx --reason voluntary --as qcto",
 )
 @click.argument("grant_id", metavar="GRANT")
 @_reason_option
@@ -103,9 +103,9 @@ def reinstate(
     "withdraw",
     cls=PsetCommand,
     examples="""
-        $ pset accreditation withdraw 7c4e…90ab --effective 2027-07-01 \\\\
+        $ pset accreditation withdraw g57HG…My2Bx --effective 2027-07-01 \\
               --reason ceased-operations --as qcto
-        $ pset accreditation withdraw 7c4e…90ab --effective 2024-02-01 --reason fraud-finding \\\\
+        $ pset accreditation withdraw g57HG…My2Bx --effective 2024-02-01 --reason fraud-finding \\
               --ab-initio --as qcto                   # opens it; then the same with --as saqa
     """,
 )

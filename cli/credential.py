@@ -37,7 +37,7 @@ DOCUMENT_SIZE_MAX = 1024 * 1024
     cls=PsetGroup,
     examples="""
         $ pset credential template show statement-of-results --example > learner.json
-        $ pset credential issue learner.json --template statement-of-results \\\\
+        $ pset credential issue learner.json --template statement-of-results \\
               --record-id S1234567/2026-1 --out learner.vc.json --as gaa
         $ pset credential revoke --record-id S1234567/2026-1 --reason correction --as gaa
     """,
@@ -135,7 +135,7 @@ def _errors_words(errors: list[RowError]) -> list[Any]:
 @credential.command(
     "issue",
     examples="""
-        $ pset credential issue learner.json --template statement-of-results \\\\
+        $ pset credential issue learner.json --template statement-of-results \\
               --record-id S1234567/2026-1 --out learner.vc.json --as gaa
     """,
 )

@@ -43,6 +43,8 @@ pset = RootGroup(
     SECTIONS,
     help="A shared register that lets anyone check a South African qualification in seconds.",
     examples="""
+        $ pset verify certificate.vc.json               # is it good? no account, no key
+        $ pset demo                                     # see all of it work, in seconds
         $ pset network up --demo                        # a network of your own, in this directory
         $ pset org list                                 # who is on it, with proof
         $ pset explain SCOPE_NOT_COVERED                # what an answer means and who must act

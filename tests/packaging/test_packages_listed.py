@@ -16,7 +16,7 @@ INSTALLED = {
     "psetledger": ROOT / "proto" / "psetledger",
     "sdk": ROOT / "sdk",
 }
-NOT_INSTALLED = {"benchmarks", "build", "dist", "docs", "proto", "tests"}
+NOT_INSTALLED = {"benchmarks", "build", "dist", "docs", "examples", "proto", "tests"}
 
 
 def settings() -> configparser.ConfigParser:
