@@ -55,6 +55,7 @@ class WorldClient:
         self.org = org
         self.client_checks = client_checks
         self.break_at = ""
+        self.has_keys = True
         self.before_submit: Callable[[], None] = _nothing
         self.submitted: list[Operation] = []
         self._receipts: dict[bytes, Receipt] = {}
@@ -74,7 +75,7 @@ class WorldClient:
         self, role: KeyRole, passphrase: Callable[[], str] | None = None
     ) -> Signer:
         keys = self.world.organisations[self.org].keys
-        if role.label not in keys:
+        if not self.has_keys:
             raise KeyAccessError("no such key", code="KEY_ROLE_NOT_HELD", remedy="Make one.")
         return WorldSigner(keys[role.label])
 

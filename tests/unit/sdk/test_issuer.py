@@ -1,0 +1,655 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The issuer over the real state machine: idempotent, crash-safe, and refused before it signs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from ledger.model.keys import KeyRole
+from ledger.model.operations import (
+    CreateStatusList,
+    ResourceType,
+    RotateKey,
+    StatusChange,
+    UpdateStatusList,
+)
+from sdk.aio_issuer import REASONS, Issuer
+from sdk.credentials.jcs import parse_object
+from sdk.credentials.template import bundled_template
+from sdk.credentials.values import example_values
+from sdk.drafts import Draft, DraftRefusedError, IssuedCredential
+from sdk.errors import CallerError, KeyAccessError, PsetError, RefusedError, UnavailableError
+from sdk.results import Verdict
+from sdk.verification.ledger_facts import ask_status_list
+from tests.support.credential_samples import sample_template
+from tests.support.issuing_world import CERTIFICATE, STATEMENT, IssuingWorld
+from tests.support.ledger_execution import ELECTRICIAN, electrician
+from tests.support.world_client import WorldClient, WorldSigner
+
+T = TypeVar("T")
+
+RECORD = "S1234567/2026-1"
+POWER = "issue-statement-of-results"
+
+
+class Desk:
+    """A provider's registrar: a world, a client, a key and an issuer."""
+
+    def __init__(self, directory: Path, *, org: str = "gaa", client_checks: bool = True) -> None:
+        self.issuing = IssuingWorld()
+        self.path = directory / "issuer.db"
+        self.client = WorldClient(self.issuing, org, client_checks=client_checks)
+        self.signer = WorldSigner(self.issuing.world.organisations[org].keys["issue"])
+        self.issuer = self.open()
+
+    def open(self, client: WorldClient | None = None) -> Issuer:
+        return Issuer(client or self.client, store=self.path, key=self.signer)
+
+    def draft(self, template: str | Path = STATEMENT, **values: Any) -> Draft:
+        name = template if isinstance(template, str) and "@" not in template else STATEMENT
+        example = example_values(sample_template(name), date(2026, 5, 20))
+        return Draft.from_template(template, example | {"assessed": "2026-05-14"} | values)
+
+    def issue(self, record_id: str = RECORD, **values: Any) -> IssuedCredential:
+        return run(self.issuer.issue(self.draft(**values), record_id=record_id))
+
+    def verdict(self, credential: IssuedCredential) -> str:
+        report = self.issuing.verify(credential.document)
+        return report.code or report.verdict.value
+
+    @property
+    def created_lists(self) -> int:
+        """Lists, however often each was asked for."""
+        return len(
+            {held.list_id for held in self.client.submitted if isinstance(held, CreateStatusList)}
+        )
+
+    @property
+    def updates(self) -> list[UpdateStatusList]:
+        return [held for held in self.client.submitted if isinstance(held, UpdateStatusList)]
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def refused(desk: Desk, cls: type[PsetError], code: str, **values: Any) -> PsetError:
+    """Issuing must be refused with a code and leave no trace: nothing signed, stored or sent."""
+    before = desk.issuing.world.snapshot()
+    signed = desk.signer.signed_count
+    with pytest.raises(cls) as caught:
+        desk.issue("refused", **values)
+    assert caught.value.code == code
+    assert run(desk.issuer.find("refused")) is None
+    assert desk.signer.signed_count == signed
+    assert desk.issuing.world.values == before
+    return caught.value
+
+
+# ---- issue
+
+
+def test_what_is_issued_verifies(desk: Desk) -> None:
+    credential = desk.issue()
+    assert desk.verdict(credential) == "valid"
+    assert credential.record_id == RECORD
+    assert credential.media_type == "application/vc"
+    assert not credential.anchored
+    document = parse_object(credential.document, size_max=10_000)
+    assert document["id"] == credential.credential_id
+    entries = document["credentialStatus"]
+    assert isinstance(entries, list)
+    assert [entry["statusListIndex"] for entry in entries if isinstance(entry, dict)] == [
+        str(credential.status_index)
+    ] * 2
+    assert desk.signer.signed_count == 1
+
+
+def test_the_record_id_is_not_in_the_document_or_on_the_ledger(desk: Desk) -> None:
+    document = desk.issue(family_name="Mokoena").document
+    assert RECORD.encode() not in document
+    assert b"Mokoena" in document
+    state = b"".join(desk.issuing.world.values.values())
+    assert RECORD.encode() not in state
+    assert b"Mokoena" not in state
+
+
+def test_the_same_record_again_gives_the_same_bytes_and_signs_nothing(desk: Desk) -> None:
+    first = desk.issue()
+    desk.issuing.later(3)
+    assert desk.issue() == first
+    assert run(desk.open().issue(desk.draft("statement-of-results@1"), record_id=RECORD)) == first
+    assert desk.signer.signed_count == 1
+    assert run(desk.open().find(RECORD)) == first
+
+
+def test_the_same_content_in_another_form_is_the_same(desk: Desk) -> None:
+    first = desk.issue(qualification="91761", assessed=date(2026, 5, 14))
+    assert desk.issue(qualification="za:saqa:q:91761", assessed="2026-05-14") == first
+
+
+def test_other_content_under_a_known_record_id_is_refused(desk: Desk) -> None:
+    first = desk.issue()
+    with pytest.raises(CallerError) as caught:
+        desk.issue(given_name="Another")
+    assert caught.value.code == "RECORD_EXISTS"
+    assert "revoke" in caught.value.remedy
+    assert run(desk.issuer.find(RECORD)) == first
+    assert desk.signer.signed_count == 1
+
+
+def test_a_later_template_version_does_not_change_what_was_issued(desk: Desk) -> None:
+    first = desk.issue()
+    content = json.loads(bundled_template(STATEMENT))
+    content["title"] = "Statement of results (revised)"
+    desk.issuing.publish_template(
+        "saqa", STATEMENT, json.dumps(content).encode(), expected_version=1
+    )
+    assert desk.issue() == first
+    later = run(desk.issuer.issue(desk.draft(), record_id="S2"))
+    assert b"(revised)" in later.document
+    with pytest.raises(CallerError) as caught:
+        run(desk.issuer.issue(desk.draft("statement-of-results@2"), record_id=RECORD))
+    assert caught.value.code == "RECORD_EXISTS"
+
+
+def test_status_lists_are_made_once_and_shared(desk: Desk) -> None:
+    places = {desk.issue(f"S{number}").status_url for number in range(3)}
+    assert desk.created_lists == 2
+    assert len(places) == 1
+    run(desk.open().issue(desk.draft(), record_id="S9"))
+    assert desk.created_lists == 2
+
+
+@pytest.mark.parametrize("break_at", ["send", "answer"])
+def test_a_cut_while_lists_are_made_is_mended_by_running_again(desk: Desk, break_at: str) -> None:
+    desk.client.break_at = break_at
+    with pytest.raises(UnavailableError):
+        desk.issue()
+    assert run(desk.issuer.find(RECORD)) is None
+    desk.client.break_at = ""
+    assert desk.verdict(desk.issue()) == "valid"
+    assert desk.created_lists == 2
+
+
+def test_a_template_file_must_be_published(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "template.json"
+    path.write_bytes(bundled_template(STATEMENT))
+    credential = run(desk.issuer.issue(desk.draft(path), record_id=RECORD))
+    assert desk.verdict(credential) == "valid"
+    content = json.loads(bundled_template(STATEMENT)) | {"power": "train"}
+    path.write_text(json.dumps(content))
+    with pytest.raises(CallerError) as caught:
+        run(desk.issuer.issue(desk.draft(path), record_id="S2"))
+    assert caught.value.code == "TEMPLATE_NOT_PUBLISHED"
+
+
+def test_an_older_published_version_may_come_from_its_file(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "template.json"
+    path.write_bytes(bundled_template(STATEMENT))
+    content = json.loads(bundled_template(STATEMENT)) | {"title": "Revised"}
+    desk.issuing.publish_template(
+        "saqa", STATEMENT, json.dumps(content).encode(), expected_version=1
+    )
+    credential = run(desk.issuer.issue(desk.draft(path), record_id=RECORD))
+    assert b"Revised" not in credential.document
+    assert desk.verdict(credential) == "valid"
+
+
+# ---- refusals: nothing signed, nothing stored, nothing sent
+
+
+def test_values_that_the_template_refuses(desk: Desk) -> None:
+    error = refused(desk, DraftRefusedError, "REQUIRED", given_name="", modules=[{"code": "X"}])
+    assert isinstance(error, DraftRefusedError)
+    assert [(item.field, item.code) for item in error.errors] == [
+        ("given_name", "REQUIRED"),
+        ("modules[0].mark", "REQUIRED"),
+    ]
+    assert {item.record_id for item in error.errors} == {"refused"}
+
+
+def test_an_error_never_quotes_the_value(desk: Desk) -> None:
+    error = refused(desk, DraftRefusedError, "TEXT_MALFORMED", given_name="Thand3ka!")
+    assert "Thand3ka" not in f"{error} {error.remedy}"
+
+
+def test_a_provider_issues_no_certificate(desk: Desk) -> None:
+    before = desk.issuing.world.snapshot()
+    with pytest.raises(RefusedError) as caught:
+        run(desk.issuer.issue(desk.draft(CERTIFICATE), record_id=RECORD))
+    assert caught.value.code == "ACCREDITATION_OUT_OF_SCOPE"
+    assert caught.value.receipt is None
+    assert desk.issuing.world.values == before
+
+
+def test_a_site_or_day_without_accreditation(desk: Desk) -> None:
+    desk.issuing.world.add_site("gaa", "3")
+    refused(desk, RefusedError, "ACCREDITATION_OUT_OF_SCOPE", site="3")
+    refused(desk, RefusedError, "ACCREDITATION_NOT_VALID_THEN", assessed="2024-01-31")
+    desk.issuing.withdraw()
+    refused(desk, RefusedError, "ACCREDITATION_NOT_VALID_THEN", assessed="2026-05-20")
+    assert desk.verdict(desk.issue("S2", assessed="2026-05-19")) == "valid"
+
+
+def test_a_qualification_that_is_unknown_or_over(desk: Desk) -> None:
+    refused(desk, RefusedError, "QUALIFICATION_NOT_REGISTERED", qualification="11111")
+    content = electrician(last_enrolment="2026-01-01", last_achievement="2026-05-13")
+    desk.issuing.world.apply(
+        "saqa",
+        desk.issuing.world.publish(
+            "saqa", ELECTRICIAN, ResourceType.QUALIFICATION, content, expected_version=1
+        ),
+    )
+    refused(desk, RefusedError, "QUALIFICATION_NOT_VALID_THEN", assessed="2026-05-14")
+
+
+@pytest.mark.parametrize("template", ["unknown-template", "statement-of-results@7"])
+def test_a_template_that_is_not_published(desk: Desk, template: str) -> None:
+    with pytest.raises(CallerError) as caught:
+        run(desk.issuer.issue(Draft.from_template(template, {}), record_id="S"))
+    assert caught.value.code == "TEMPLATE_UNKNOWN"
+
+
+def test_a_resource_that_is_no_template(desk: Desk) -> None:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:uuid:58172aac-d8ba-41ed-83dd-0b3aef56cc33",
+        "title": "Sample",
+        "type": "object",
+    }
+    operation = desk.issuing.world.publish(
+        "saqa", "sample-schema", ResourceType.JSON_SCHEMA, json.dumps(schema).encode()
+    )
+    desk.issuing.world.apply("saqa", operation)
+    with pytest.raises(CallerError) as caught:
+        run(desk.issuer.issue(Draft.from_template("sample-schema", {}), record_id="S"))
+    assert caught.value.code == "TEMPLATE_MALFORMED"
+
+
+@pytest.mark.parametrize("role", ["ledger", "admin"])
+def test_a_key_of_another_role_does_not_sign(desk: Desk, role: str) -> None:
+    desk.signer = WorldSigner(desk.issuing.world.organisations["gaa"].keys[role])
+    desk.issuer = desk.open()
+    refused(desk, CallerError, "ISSUE_KEY_NOT_VALID")
+
+
+def test_another_organisations_key_does_not_sign(desk: Desk) -> None:
+    desk.signer = WorldSigner(desk.issuing.world.organisations["nmu"].keys["issue"])
+    desk.issuer = desk.open()
+    refused(desk, CallerError, "ISSUE_KEY_NOT_VALID")
+
+
+def test_a_retired_key_does_not_sign(desk: Desk) -> None:
+    new_key = desk.issuing.world.organisations["gaa"].new_key("issue-2", KeyRole.ISSUE)
+    desk.issuing.world.apply(
+        "gaa",
+        RotateKey(
+            did=desk.issuing.world.did("gaa"),
+            expected_version=1,
+            retired_key_id="issue",
+            new_key=new_key,
+        ),
+        keys=("admin",),
+    )
+    refused(desk, CallerError, "ISSUE_KEY_NOT_VALID")
+
+
+def test_a_key_of_another_type_does_not_sign_credentials(desk: Desk) -> None:
+    desk.signer.algorithm = "p256"
+    refused(desk, CallerError, "ISSUE_KEY_TYPE")
+
+
+@pytest.mark.parametrize("record_id", ["", "x" * 257, "a\nb"])
+def test_record_ids_have_a_form(desk: Desk, record_id: str) -> None:
+    with pytest.raises(CallerError) as caught:
+        desk.issue(record_id)
+    assert caught.value.code == "RECORD_ID_MALFORMED"
+
+
+def test_a_signature_that_does_not_verify_is_not_handed_out(desk: Desk) -> None:
+    desk.signer.spoil = True
+    with pytest.raises(KeyAccessError) as caught:
+        desk.issue()
+    assert caught.value.code == "SIGNATURE_NOT_GOOD"
+    assert run(desk.issuer.find(RECORD)) is None
+    desk.signer.spoil = False
+    assert desk.verdict(desk.issue()) == "valid"
+
+
+def test_without_key_the_stored_issue_key_signs(desk: Desk) -> None:
+    issuer = Issuer(desk.client, store=desk.path)
+    assert desk.verdict(run(issuer.issue(desk.draft(), record_id=RECORD))) == "valid"
+    desk.client.has_keys = False
+    with pytest.raises(KeyAccessError) as caught:
+        run(Issuer(desk.client, store=desk.path).issue(desk.draft(), record_id="S2"))
+    assert caught.value.code == "KEY_ROLE_NOT_HELD"
+
+
+def test_without_client_checks_the_verifier_refuses_what_was_issued(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, client_checks=False)
+    credential = run(desk.issuer.issue(desk.draft(CERTIFICATE), record_id=RECORD))
+    assert desk.verdict(credential) == "ACCREDITATION_OUT_OF_SCOPE"
+
+
+def test_a_slow_clock_does_not_date_a_credential_before_its_key(desk: Desk) -> None:
+    class SlowClient(WorldClient):
+        @property
+        def now_ms(self) -> int:
+            return 0
+
+    issuer = desk.open(SlowClient(desk.issuing))
+    assert desk.verdict(run(issuer.issue(desk.draft(), record_id=RECORD))) == "valid"
+
+
+def test_two_issuers_of_one_store_issue_one_record_once(desk: Desk) -> None:
+    async def race() -> list[IssuedCredential]:
+        desks = [desk.open() for _ in range(4)]
+        return await asyncio.gather(
+            *(issuer.issue(desk.draft(), record_id=RECORD) for issuer in desks)
+        )
+
+    assert len({credential.document for credential in run(race())}) == 1
+    assert desk.created_lists == 2
+
+
+# ---- may_issue, check
+
+
+def test_may_issue_says_why_and_until_when(desk: Desk) -> None:
+    decision = run(desk.issuer.may_issue("91761", power=POWER, site="2"))
+    assert decision
+    assert decision.code == "ALLOWED"
+    assert decision.grant_id == desk.issuing.grant_id
+    assert decision.until == date(2029, 1, 31)
+    assert decision.text.startswith("SAQA > QCTO > GAA: may issue statement of results for 91761")
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ({"power": "certify"}, "ACCREDITATION_OUT_OF_SCOPE"),
+        ({"power": POWER, "site": "7"}, "ACCREDITATION_OUT_OF_SCOPE"),
+        ({"power": POWER, "on": date(2024, 1, 31)}, "ACCREDITATION_NOT_VALID_THEN"),
+        ({"power": POWER, "on": date(2029, 2, 1)}, "ACCREDITATION_NOT_VALID_THEN"),
+        ({"power": POWER, "on": date(2030, 1, 1)}, "QUALIFICATION_NOT_VALID_THEN"),
+    ],
+)
+def test_may_issue_says_no(desk: Desk, question: dict[str, Any], code: str) -> None:
+    decision = run(desk.issuer.may_issue("za:saqa:q:91761", **question))
+    assert not decision
+    assert (decision.code, decision.grant_id, decision.until) == (code, None, None)
+
+
+def test_may_issue_until_the_last_day_of_the_qualification_when_that_is_sooner(
+    desk: Desk,
+) -> None:
+    content = electrician(last_enrolment="2026-01-01", last_achievement="2027-05-13")
+    desk.issuing.world.apply(
+        "saqa",
+        desk.issuing.world.publish(
+            "saqa", ELECTRICIAN, ResourceType.QUALIFICATION, content, expected_version=1
+        ),
+    )
+    assert run(desk.issuer.may_issue("91761", power=POWER)).until == date(2027, 5, 13)
+
+
+def test_may_issue_of_what_is_no_qualification(desk: Desk) -> None:
+    assert run(desk.issuer.may_issue("11111", power=POWER)).code == "QUALIFICATION_NOT_REGISTERED"
+    with pytest.raises(CallerError) as caught:
+        run(desk.issuer.may_issue("electrician", power=POWER))
+    assert caught.value.code == "QUALIFICATION_MALFORMED"
+
+
+def test_check_lists_what_is_wrong_and_opens_no_store(desk: Desk) -> None:
+    assert run(desk.issuer.check(desk.draft())) == []
+    errors = run(desk.issuer.check(desk.draft(site=""), record_id="S7"))
+    assert [(error.record_id, error.field, error.code) for error in errors] == [
+        ("S7", "site", "REQUIRED")
+    ]
+    assert not desk.path.exists()
+
+
+# ---- status
+
+
+def test_revoke_turns_the_verdict_in_one_transaction_for_many(desk: Desk) -> None:
+    credentials = [desk.issue(f"S{number}") for number in range(3)]
+    kept = desk.issue("kept")
+    receipt = run(desk.issuer.revoke(["S0", "S1", "S2", "S0"], reason="correction"))
+    assert receipt.applied
+    assert len(desk.updates) == 1
+    assert [desk.verdict(credential) for credential in credentials] == ["REVOKED"] * 3
+    assert desk.verdict(kept) == "valid"
+
+
+def test_the_reason_stays_in_the_store(desk: Desk) -> None:
+    desk.issue()
+    run(desk.issuer.revoke(RECORD, reason="fraud-finding"))
+    assert b"fraud-finding" not in b"".join(desk.issuing.world.values.values())
+    store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
+    assert [note.reason for note in store.notes(RECORD)] == ["fraud-finding"]
+
+
+def test_suspend_and_reinstate(desk: Desk) -> None:
+    credential = desk.issue()
+    run(desk.issuer.suspend(RECORD, reason="enquiry"))
+    assert desk.verdict(credential) == "SUSPENDED"
+    run(desk.issuer.reinstate(RECORD, reason="cleared"))
+    assert desk.verdict(credential) == "valid"
+    run(desk.issuer.suspend(RECORD, reason="enquiry"))
+    assert desk.verdict(credential) == "SUSPENDED"
+
+
+def test_revoking_again_gives_the_first_receipt_and_sends_nothing(desk: Desk) -> None:
+    desk.issue()
+    first = run(desk.issuer.revoke(RECORD, reason="error"))
+    assert run(desk.open().revoke(RECORD, reason="error")) == first
+    assert len(desk.updates) == 1
+    outcome = run(desk.issuer.change_status("revoke", RECORD, reason="error"))
+    assert (outcome.records, outcome.unchanged) == (1, 1)
+
+
+def test_a_list_with_known_and_new_records_changes_the_new_ones(desk: Desk) -> None:
+    credentials = [desk.issue("S0"), desk.issue("S1")]
+    run(desk.issuer.revoke("S0", reason="error"))
+    outcome = run(desk.issuer.change_status("revoke", ["S0", "S1"], reason="error"))
+    assert (outcome.records, outcome.unchanged, len(outcome.receipts)) == (2, 1, 1)
+    assert [desk.verdict(credential) for credential in credentials] == ["REVOKED"] * 2
+    assert len(desk.updates[-1].changes) == 1
+
+
+@pytest.mark.parametrize("action", ["reinstate", "suspend"])
+def test_revocation_is_final(desk: Desk, action: Any) -> None:
+    credential, other = desk.issue("S0"), desk.issue("S1")
+    run(desk.issuer.suspend(["S0", "S1"], reason="enquiry"))
+    run(desk.issuer.revoke("S0", reason="fraud-finding"))
+    before = desk.issuing.world.snapshot()
+    with pytest.raises(RefusedError) as caught:
+        run(desk.issuer.change_status(action, ["S1", "S0"], reason="cleared"))
+    assert caught.value.code == "REVOCATION_IS_FINAL"
+    assert caught.value.receipt.name == "REVOCATION_IS_FINAL"
+    assert desk.issuing.world.values == before
+    assert desk.verdict(credential) == "REVOKED"
+    assert desk.verdict(other) == "SUSPENDED"
+
+
+def test_without_client_checks_the_ledger_itself_says_that_revocation_is_final(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, client_checks=False)
+    desk.issue()
+    run(desk.issuer.revoke(RECORD, reason="error"))
+    with pytest.raises(RefusedError) as caught:
+        run(desk.issuer.reinstate(RECORD, reason="cleared"))
+    assert caught.value.code == "REVOCATION_IS_FINAL"
+    assert caught.value.receipt.height > 0
+
+
+def test_unknown_records_change_nothing(desk: Desk) -> None:
+    desk.issue()
+    before = desk.issuing.world.snapshot()
+    with pytest.raises(CallerError) as caught:
+        run(desk.issuer.revoke([RECORD, "S9"], reason="error"))
+    assert caught.value.code == "RECORD_UNKNOWN"
+    assert "1 of 2" in caught.value.text
+    assert "S9" in caught.value.text
+    assert desk.issuing.world.values == before
+
+
+def test_reasons_are_codes(desk: Desk) -> None:
+    desk.issue()
+    assert len(REASONS) == 7
+    for reason in ("because", ""):
+        with pytest.raises(CallerError) as caught:
+            run(desk.issuer.revoke(RECORD, reason=reason))
+        assert caught.value.code == "REASON_UNKNOWN"
+    with pytest.raises(CallerError) as none:
+        run(desk.issuer.revoke([], reason="error"))
+    assert none.value.code == "RECORDS_TOO_MANY"
+    assert desk.updates == []
+
+
+def touch(desk: Desk) -> None:
+    """Somebody else changes the same list."""
+    credential = run(desk.issuer.find(RECORD))
+    assert credential is not None
+    list_id = bytes.fromhex(credential.status_url.rpartition("/")[2].replace("-", ""))
+
+    held = (desk.issuing.world.did("gaa"), list_id)
+    fact = run(desk.client.reader.ask(lambda view: ask_status_list(view, held))).value
+    assert fact is not None
+    index = (credential.status_index + 1 + fact.record.version) % 131_072
+    operation = UpdateStatusList(*held, fact.record.version, (StatusChange(index, 1),))
+    desk.issuing.world.apply("gaa", operation)
+
+
+def test_a_list_that_moved_on_is_read_again(desk: Desk) -> None:
+    credential = desk.issue()
+    left = [2]
+
+    def change_twice() -> None:
+        if left[0]:
+            left[0] -= 1
+            _in_thread(lambda: touch(desk))
+
+    desk.client.before_submit = change_twice
+    run(desk.issuer.revoke(RECORD, reason="error"))
+    assert desk.verdict(credential) == "REVOKED"
+    assert len(desk.updates) == 3
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """`touch` runs an event loop of its own."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_a_list_that_moves_on_for_ever_is_given_up(desk: Desk) -> None:
+    desk.issue()
+    desk.client.before_submit = lambda: _in_thread(lambda: touch(desk))
+    with pytest.raises(UnavailableError) as caught:
+        run(desk.issuer.revoke(RECORD, reason="error"))
+    assert caught.value.code == "STATUS_LIST_BUSY"
+    store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
+    assert store.plans() == []
+
+
+@pytest.mark.parametrize(("break_at", "sent"), [("send", 0), ("answer", 1)])
+def test_a_cut_while_revoking_is_finished_by_the_next_change(
+    desk: Desk, break_at: str, sent: int
+) -> None:
+    credential, other = desk.issue(), desk.issue("S2")
+    desk.client.break_at = break_at
+    with pytest.raises(UnavailableError):
+        run(desk.issuer.revoke(RECORD, reason="error"))
+    assert len(desk.updates) == sent
+    desk.client.break_at = ""
+    run(desk.open().suspend("S2", reason="enquiry"))
+    assert desk.verdict(credential) == "REVOKED"
+    assert desk.verdict(other) == "SUSPENDED"
+    store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
+    assert store.plans() == []
+    assert [note.action for note in store.notes(RECORD)] == ["revoke"]
+    first = run(desk.issuer.revoke(RECORD, reason="error"))
+    assert first.applied
+    assert sum(len(update.changes) for update in desk.updates if update.changes) >= 2
+
+
+def test_a_plan_applied_long_ago_gets_its_receipt_back(desk: Desk) -> None:
+    """Its idempotency record has left the state: the ledger calls the repeat stale."""
+    credential = desk.issue()
+    desk.client.break_at = "answer"
+    with pytest.raises(UnavailableError):
+        run(desk.issuer.revoke(RECORD, reason="error"))
+    desk.client.break_at = ""
+    desk.issuing.later(2)
+    desk.issuing.world.run_block([])
+    receipt = run(desk.issuer.revoke(RECORD, reason="error"))
+    assert receipt.applied
+    assert desk.verdict(credential) == "REVOKED"
+    store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
+    assert [note.action for note in store.notes(RECORD)] == ["revoke"]
+
+
+def test_a_status_of_which_the_store_knows_nothing_gets_a_new_receipt(desk: Desk) -> None:
+    """A store restored from a backup older than the revocation."""
+    credential = desk.issue()
+    files = {path: path.read_bytes() for path in desk.path.parent.iterdir()}
+    run(desk.issuer.revoke(RECORD, reason="error"))
+    run(desk.issuer.close())
+    for path in desk.path.parent.iterdir():
+        path.unlink()
+    for path, content in files.items():
+        path.write_bytes(content)
+        path.chmod(0o600)
+    outcome = run(desk.open().change_status("revoke", RECORD, reason="error"))
+    assert outcome.receipts[0].applied
+    assert outcome.unchanged == 1
+    assert desk.verdict(credential) == "REVOKED"
+
+
+def test_many_changes_are_split(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdk.aio_issuer.STATUS_CHANGES_COUNT_MAX", 2)
+    credentials = [desk.issue(f"S{number}") for number in range(5)]
+    outcome = run(
+        desk.issuer.change_status("revoke", [f"S{n}" for n in range(5)], reason="key-compromise")
+    )
+    assert (len(outcome.receipts), outcome.records, outcome.unchanged) == (3, 5, 0)
+    assert [desk.verdict(credential) for credential in credentials] == ["REVOKED"] * 5
+
+
+def test_a_store_of_another_network_is_refused(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.issue()
+    run(desk.issuer.close())
+    other = Desk(tmp_path, org="qcto")
+    with pytest.raises(CallerError) as caught:
+        run(other.issuer.find(RECORD))
+    assert caught.value.code == "STORE_OTHER_ISSUER"
+
+
+def test_finding_needs_no_network_beyond_who_acts(desk: Desk) -> None:
+    credential = desk.issue()
+    desk.client.reader.is_reachable = False
+    assert run(desk.open().find(RECORD)) == credential
+    assert run(desk.open().find("unknown")) is None
+
+
+def test_the_verdict_is_the_reports(desk: Desk) -> None:
+    report = desk.issuing.verify(desk.issue().document)
+    assert report.verdict is Verdict.VALID
