@@ -17,6 +17,8 @@ OURS = {"cli", "consensus", "ledger", "psetcloud", "psetledger", "sdk"}
 # Imported only when used, so that SDK and CLI work without them.
 NODE_ONLY = {"plyvel", "plyvel_next", "uvloop"}
 
+TESTING = Path("proto/psetledger/testing.py")
+
 
 def normalised(requirement: str) -> str:
     """The distribution's name without version, extra and marker, as PEP 503 spells it."""
@@ -73,10 +75,16 @@ def providers(name: str) -> set[str]:
 def test_each_import_has_a_declared_distribution() -> None:
     always = declared("options", "install_requires")
     node = declared("options.extras_require", "node")
+    testing = declared("options.extras_require", "testing")
     undeclared = {
         name: str(importer)
         for name, importer in third_party_imports().items()
-        if not providers(name) & (always | (node if name.split(".")[0] in NODE_ONLY else set()))
+        if not providers(name)
+        & (
+            always
+            | (node if name.split(".")[0] in NODE_ONLY else set())
+            | (testing if importer == TESTING else set())
+        )
     }
     assert undeclared == {}, "declare these in setup.cfg"
 

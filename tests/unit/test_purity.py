@@ -52,6 +52,7 @@ MODEL = VALUES_ONLY | {
     "rfc8785",
     "string",
     "struct",
+    "sys",  # the recursion limit, which importing py_ecc lifts
     "unicodedata",
     "urllib.parse",
 }
