@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers: what a transaction writes is its own until it is applied."""
+
+from __future__ import annotations
+
+from ledger.model.codec import decode, encode
+from ledger.model.records import ListRecord, ReferenceRecord
+from ledger.model.schema import child_key, organisations_key
+from ledger.state.overlay import BlockState, TransactionState
+from ledger.state.queries import list_references
+from tests.support.memory_state import MemoryState
+
+PARENT = organisations_key()
+
+
+class CountingState(MemoryState):
+    """Counts what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        self.reads.append(key)
+        return super().get(key)
+
+
+def test_layer_is_dropped_or_applied() -> None:
+    block = BlockState(MemoryState())
+    for is_applied in (False, True):
+        layer = TransactionState(block)
+        layer.put(b"a\x00", ReferenceRecord(reference="x"))
+        layer.put(b"b\x00", b"bytes")
+        assert layer.get(ReferenceRecord, b"a\x00") == ReferenceRecord(reference="x")
+        assert layer.get_bytes(b"b\x00") == b"bytes"
+        if is_applied:
+            layer.apply()
+        other = TransactionState(block)
+        assert (other.get(ReferenceRecord, b"a\x00") is not None) is is_applied
+        assert (other.get_bytes(b"b\x00") is not None) is is_applied
+    assert block.collect() == (
+        (b"a\x00", encode(ReferenceRecord(reference="x"))),
+        (b"b\x00", b"bytes"),
+    )
+
+
+def test_later_layer_deletes_what_an_earlier_one_wrote() -> None:
+    block = BlockState(MemoryState())
+    first = TransactionState(block)
+    first.put(b"b\x00", b"bytes")
+    first.apply()
+    second = TransactionState(block)
+    second.delete(b"b\x00")
+    assert second.get_bytes(b"b\x00") is None
+    assert TransactionState(block).get_bytes(b"b\x00") == b"bytes"
+    second.apply()
+    assert block.collect() == ((b"b\x00", None),)
+
+
+def test_state_below_is_read_once_and_reads_are_no_writes() -> None:
+    state = CountingState()
+    state.values[b"a\x00"] = encode(ReferenceRecord(reference="x"))
+    block = BlockState(state)
+    for _ in range(3):
+        layer = TransactionState(block)
+        assert layer.get(ReferenceRecord, b"a\x00") is not None
+        assert layer.get(ReferenceRecord, b"absent\x00") is None
+        assert layer.get_bytes(b"other\x00") is None
+    assert state.reads == [b"a\x00", b"absent\x00", b"other\x00"]
+    assert block.collect() == ()
+
+
+def test_lists_grow_by_their_count() -> None:
+    state = MemoryState()
+    for start in (0, 2):
+        block = BlockState(state)
+        layer = TransactionState(block)
+        layer.append(PARENT, f"n{start}")
+        layer.append(PARENT, f"n{start + 1}")
+        layer.apply()
+        state.values.update((key, value or b"") for key, value in block.collect())
+    assert decode(ListRecord, state.values[PARENT]).child_count == 4
+    assert decode(ReferenceRecord, state.values[child_key(PARENT, 3)]).reference == "n3"
+    layer = TransactionState(BlockState(state))
+    assert list(list_references(layer, PARENT)) == ["n0", "n1", "n2", "n3"]
+    assert list(list_references(layer, organisations_key("none"))) == []
