@@ -24,6 +24,7 @@ from ledger.model.operations import (
     UpdateStatusList,
     WithdrawAccreditation,
 )
+from ledger.model.transaction import Receipt
 from sdk.aio_client import LedgerClient
 from sdk.errors import CallerError, TrustError
 from sdk.moments import to_instant
@@ -291,16 +292,32 @@ def test_a_block_with_other_transactions_is_refused(world: CertifiedWorld, tmp_p
     node = FakeNode(world)
     client = make_client(world, tmp_path, nodes=[node])
 
-    def bend(answer: bytes) -> bytes:
+    def doubled(answer: bytes) -> bytes:
         block = decode(Block, decode(Proposal, answer).block)
         return encode(Proposal(encode(replace(block, transactions=block.transactions * 2))))
 
-    bends: tuple[Bend, ...] = (bend, lambda answer: answer[:-1], lambda _: b"")
-    for bent in bends:
-        node.bends["get_block"] = bent
+    def exchanged(answer: bytes) -> bytes:
+        block = decode(Block, decode(Proposal, answer).block)
+        other = tuple(held[:-1] + bytes([held[-1] ^ 1]) for held in block.transactions)
+        return encode(Proposal(encode(replace(block, transactions=other))))
+
+    def refuse_block() -> None:
         with pytest.raises(TrustError) as caught:
             run(client.block(world.header.height))
         assert caught.value.code == "NODE_LIED"
+
+    bends: tuple[Bend, ...] = (doubled, exchanged, lambda answer: answer[:-1], lambda _: b"")
+    for bent in bends:
+        node.bends["get_block"] = bent
+        refuse_block()
+    node.bends.clear()
+    assert run(client.block(world.header.height)).tx_count == 1
+    version = world.chain.tip
+    honest = version.receipts
+    forged = encode(replace(decode(Receipt, honest[0]), code=280))
+    for receipts in ([forged], [honest[0] + b"\x00"], [], [honest[0], honest[0]]):
+        version.receipts = receipts
+        refuse_block()
 
 
 def test_how_nodes_see_themselves(world: CertifiedWorld, client: LedgerClient) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.model.identifiers import resource_url
-from ledger.model.keys import KeyRole
+from ledger.model.keys import KeyRole, KeyType
 from ledger.model.operations import (
     Code,
     ResourceType,
@@ -21,7 +21,9 @@ from ledger.model.operations import (
     Service,
     UpdateDid,
 )
+from ledger.model.records import KeyRecord
 from sdk.aio_client import LedgerClient
+from sdk.did_documents import is_key_valid
 from sdk.errors import CallerError
 from sdk.moments import to_instant
 from sdk.proof_files import check_proof
@@ -237,6 +239,16 @@ def test_keys_and_services_of_a_did_over_time(world: CertifiedWorld, client: Led
     assert keys["issue-2"].valid_until is None
     assert history.value.version == 3
     assert history.value.to_dict()["keys"][0]["role"] == "admin"
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "valid"), [(9, False), (10, True), (14, True), (15, False), (20, False)]
+)
+def test_a_key_counts_in_its_term_and_until_it_was_compromised(time_ms: int, valid: bool) -> None:
+    key = KeyRecord("k", KeyRole.ISSUE, KeyType.ED25519, b"", 10, 20, compromised_since=15)
+    assert is_key_valid(key, time_ms) is valid
+    assert is_key_valid(replace(key, compromised_since=0), time_ms) is (10 <= time_ms < 20)
+    assert is_key_valid(replace(key, compromised_since=0, valid_until=0), 10**15)
 
 
 def test_what_is_no_did(world: CertifiedWorld, client: LedgerClient) -> None:
