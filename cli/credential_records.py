@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cli.context import CliContext
     from sdk.client import LedgerClient
     from sdk.credentials.template import CredentialTemplate
+    from sdk.results import Proven, Resource
 
 RECORD_SIZE_MAX: Final = 1024 * 1024
 """Bytes of one input record."""
@@ -37,6 +38,8 @@ class FoundTemplate:
     url: str | None
     """DID URL on the ledger; None: as it comes with the software."""
     version: str | None
+    proven: Proven[Resource] | None
+    """How it is known to be on the ledger."""
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -84,7 +87,8 @@ def read_template(client: LedgerClient, name: str) -> FoundTemplate:
     from sdk.credentials.problems import CredentialError
     from sdk.credentials.template_reader import parse_template
 
-    resource = client.resource(name).value
+    proven = client.resource(name)
+    resource = proven.value
     if resource.type != TEMPLATE_TYPE:
         raise CommandError(
             f"{name} is a {resource.type}, not a template",
@@ -99,7 +103,7 @@ def read_template(client: LedgerClient, name: str) -> FoundTemplate:
             code="TEMPLATE_MALFORMED",
             remedy="Install a newer psetledger, or use an earlier version of the template.",
         ) from error
-    return FoundTemplate(template, resource.url, resource.version)
+    return FoundTemplate(template, resource.url, resource.version, proven)
 
 
 def find_template(context: CliContext, name: str) -> FoundTemplate:
@@ -135,4 +139,4 @@ def _bundled(name: str) -> FoundTemplate | None:
 
     if name not in bundled_template_names():
         return None
-    return FoundTemplate(parse_template(bundled_template(name)), None, None)
+    return FoundTemplate(parse_template(bundled_template(name)), None, None, None)

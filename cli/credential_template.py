@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,9 @@ import click
 from cli.command import PsetGroup
 from cli.context import CliContext, pass_context
 from cli.credential_records import EXAMPLE_KIND, TEMPLATE_TYPE, find_template, is_unconfigured
+from cli.errors import CommandError, ExitCode
 from cli.output import details, table
+from cli.reading import proof_option
 from cli.wording import listed
 from sdk.errors import PsetError
 
@@ -34,8 +37,9 @@ def template() -> None:
 
 
 @template.command("list", examples="$ pset credential template list -o json")
+@proof_option
 @pass_context
-def list_templates(context: CliContext) -> None:
+def list_templates(context: CliContext, proof: Path | None) -> None:
     """The templates on the ledger; without a network those that come with the software."""
     try:
         with context.client() as client:
@@ -47,8 +51,10 @@ def list_templates(context: CliContext) -> None:
     except PsetError as error:
         if not is_unconfigured(context, error):
             raise
+        _refuse_proof(proof)
         _list_bundled(context)
         return
+    context.save_proof(proof, proven)
     templates = [_listed(resource, names) for resource in proven.value]
     context.output.read("TemplateList", {"templates": templates}, proven, _list_words(templates))
 
@@ -114,13 +120,18 @@ def _list_words(templates: list[dict[str, Any]]) -> Any:
 )
 @click.argument("name")
 @click.option("--example", is_flag=True, help="Print a valid input file; its learner is a sample.")
+@proof_option
 @pass_context
-def show(context: CliContext, name: str, example: bool) -> None:
+def show(context: CliContext, name: str, example: bool, proof: Path | None) -> None:
     """What a credential of this kind contains. NAME or NAME@VERSION."""
     from sdk.credentials.instants import civil_date_of
     from sdk.credentials.values import example_values
 
     found = find_template(context, name)
+    if found.proven is None:
+        _refuse_proof(proof)
+    else:
+        context.save_proof(proof, found.proven)
     held = found.template
     sample = example_values(held, civil_date_of(datetime.now(UTC)))
     if example:
@@ -139,7 +150,21 @@ def show(context: CliContext, name: str, example: bool) -> None:
         ],
         "example": sample,
     }
-    context.output.result("Template", data, _words(held, found.version, found.url))
+    words = _words(held, found.version, found.url)
+    if found.proven is None:
+        context.output.result("Template", data, words)
+    else:
+        context.output.read("Template", data, found.proven, words)
+
+
+def _refuse_proof(proof: Path | None) -> None:
+    if proof is not None:
+        raise CommandError(
+            "there is nothing to prove: no network is configured",
+            code="NO_TRUST_ROOT",
+            remedy="Name a network with --network, or leave --proof out.",
+            exit_code=ExitCode.CANNOT_TELL,
+        )
 
 
 def _words(held: CredentialTemplate, version: str | None, url: str | None) -> list[Any]:

@@ -197,7 +197,7 @@ def _take_down(teller: Teller, place: Path) -> None:
     from cli.story_telling import run_pset
 
     ran = run_pset(["network", "down", "--dir", str(place), "--purge", "--yes"])
-    if ran.exit_code != ExitCode.DONE:
+    if ran.exit_code != ExitCode.DONE and (place / "network.json").exists():
         teller.output.progress(ran.stderr.strip())
     shutil.rmtree(place, ignore_errors=True)
 

@@ -112,6 +112,7 @@ class Teller:
 
         Raises:
             CommandError: STORY_INTERRUPTED.
+            KeyboardInterrupt: the user stopped the command.
         """
         prefix: tuple[str, ...] = ()
         if on_network:
@@ -125,6 +126,8 @@ class Teller:
         self.output.words(list(_command_lines(words, self.width)))
         is_plain = command.is_shown or command.saved_to is not None
         ran = run_pset(arguments if is_plain else (*arguments, "-o", "json"))
+        if ran.exit_code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
         if ran.exit_code != command.exit_code:
             raise self._interrupted(words, ran)
         if command.saved_to is not None:

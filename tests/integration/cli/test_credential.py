@@ -79,8 +79,12 @@ class TestTemplate:
         file.write_text(wrapped.stdout)
         assert desk.pset("credential", "check", str(file), *TEMPLATE).exit == 0
 
-    def test_show_names_every_field(self, pset: Pset) -> None:
-        shown = pset.done("credential", "template", "show", "statement-of-results@1")
+    def test_show_names_every_field(self, pset: Pset, tmp_path: Path) -> None:
+        arguments = ("credential", "template", "show", "statement-of-results@1")
+        ended = pset(*arguments, "--proof", str(tmp_path / "template.proof"))
+        assert ended.envelope["verified"] is True
+        assert (tmp_path / "template.proof").exists()
+        shown = ended.data
         names = {field["name"] for field in shown["fields"]}
         assert names >= {"given_name", "family_name", "birth_date", "qualification", "site"}
         assert names >= {"assessed", "modules"}
@@ -106,6 +110,10 @@ class TestTemplate:
         assert "verified" not in listed.envelope
         shown = run(*home, "credential", "template", "show", "statement-of-results", "-o", "json")
         assert shown.data["url"] is None
+        proof = (*("--proof", str(tmp_path / "p")), "-o", "json")
+        unproven = run(*home, "credential", "template", "list", *proof)
+        assert (unproven.exit, unproven.stdout) == (4, "")
+        assert not (tmp_path / "p").exists()
         # A network that was named and is missing is an error, not a reason to guess.
         named = run(*home, "--network", "za", "credential", "template", "list", "-o", "json")
         assert (named.exit, named.error["code"]) == (4, "NO_TRUST_ROOT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from cli.demo import Finding, network_argument, verify_samples
 from cli.errors import CommandError
 from cli.output import Output
-from cli.story_telling import Teller
+from cli.story_telling import Ran, Teller
 from psetcloud.demo_network import set_up_demo
 from psetcloud.stories.accredit_and_verify import AccreditAndVerify
 from psetcloud.stories.steps import Command, Outcome, Sample, Step
@@ -132,3 +132,18 @@ def test_a_command_that_ends_otherwise_stops_the_story(told: Told) -> None:
     assert caught.value.code == "GRANT_UNKNOWN"
     assert caught.value.exit_code == 2
     assert "accreditation show g0" in caught.value.text
+
+
+def test_a_user_who_stops_a_command_stops_the_story(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story() -> Generator[Step, Outcome, tuple[Sample, ...]]:
+        yield Command("Wait for ever.", ("ledger", "head"))
+        raise AssertionError("the story went on")
+
+    def stopped(_arguments: Sequence[str]) -> Ran:
+        return Ran(130, "", "")
+
+    monkeypatch.setattr("cli.story_telling.run_pset", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        Teller(Output(stdout=StringIO()), told.network).tell(story())
