@@ -21,7 +21,8 @@ import click
 from cli.errors import CommandError
 from cli.output import Output
 from cli.parameters import DURATION, ORGANISATION
-from sdk.errors import CallerError, PsetError
+from sdk.errors import PsetError
+from sdk.passphrases import PASSPHRASE_FILE_VARIABLE
 
 if TYPE_CHECKING:
     from cli.output import ProvenAnswer
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from sdk.signers import KeyStore, Signer
 
 AS_VARIABLE: Final = "PSET_AS"
-PASSPHRASE_FILE_VARIABLE: Final = "PSET_PASSPHRASE_FILE"  # noqa: S105 - a name
+NETWORK_VARIABLE: Final = "PSET_NETWORK"
 NO_COLOR_VARIABLE: Final = "NO_COLOR"
-PASSPHRASE_FILE_SIZE_MAX: Final = 4096
 TIMEOUT_DEFAULT: Final = timedelta(seconds=30)
+
+NETWORK_HERE: Final = Path("pset-network")
+"""Where `pset network up` makes a network."""
 
 OUTPUT_FORMS: Final = ("table", "json")
 
@@ -111,7 +114,18 @@ class CliContext:
         """
         from sdk.networks import resolve_network
 
-        return resolve_network(self.settings.network, self.home)
+        with _naming_the_network_here():
+            return resolve_network(self.settings.network, self.home)
+
+    @property
+    def is_network_named(self) -> bool:
+        """Whether ``--network`` or PSET_NETWORK names one."""
+        return self.settings.network is not None or bool(os.environ.get(NETWORK_VARIABLE))
+
+    @property
+    def is_network_chosen(self) -> bool:
+        """Whether the profile does, if nothing else."""
+        return self.is_network_named or self.home.read_profile().network is not None
 
     @contextmanager
     def client(
@@ -131,14 +145,16 @@ class CliContext:
         from sdk.client import LedgerClient
 
         acting = self.acting_or_none() if write is None else self.acting()
-        with LedgerClient.connect(
-            self.settings.network,
-            org=acting,
-            signer=None if write is None else self.signer(role),
-            timeout=self.timeout,
-            home=self.settings.home,
-            client_checks=write is None or write.client_checks,
-        ) as client:
+        with _naming_the_network_here():
+            client = LedgerClient.connect(
+                self.settings.network,
+                org=acting,
+                signer=None if write is None else self.signer(role),
+                timeout=self.timeout,
+                home=self.settings.home,
+                client_checks=write is None or write.client_checks,
+            )
+        with client:
             yield client
 
     # ---- acting organisation and its keys
@@ -243,9 +259,11 @@ class CliContext:
         """Where a passphrase comes from when one is needed: PSET_PASSPHRASE_FILE or the terminal."""
 
         def ask() -> str:
-            named = os.environ.get(PASSPHRASE_FILE_VARIABLE)
-            if named:
-                return _read_passphrase(Path(named))
+            from sdk.passphrases import find_passphrase
+
+            read = find_passphrase(None)
+            if read is not None:
+                return read()
             if not sys.stdin.isatty():
                 raise CommandError(
                     "a passphrase is needed and nobody can be asked",
@@ -282,20 +300,15 @@ class CliContext:
         self.output.progress(f"proof saved: {path} ({len(data):,} bytes)")
 
 
-def _read_passphrase(path: Path) -> str:
+@contextmanager
+def _naming_the_network_here() -> Generator[None]:
+    """Where no network was chosen and one lies in this directory, say so. It is not taken unasked."""
     try:
-        with path.open("rb") as file:
-            data = file.read(PASSPHRASE_FILE_SIZE_MAX + 1)
-        if len(data) > PASSPHRASE_FILE_SIZE_MAX:
-            raise ValueError("too long")
-        text = data.decode()
-    except (OSError, ValueError):
-        raise CallerError(
-            f"{path}: the passphrase cannot be read",
-            code="PASSPHRASE_FILE_UNREADABLE",
-            remedy=f"Name a text file of one line in {PASSPHRASE_FILE_VARIABLE}.",
-        ) from None
-    return text.rstrip("\r\n")
+        yield
+    except PsetError as error:
+        if error.code == "NO_TRUST_ROOT" and (NETWORK_HERE / "network.json").is_file():
+            error.remedy = f"A network lies here: add --network ./{NETWORK_HERE}. {error.remedy}"
+        raise
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

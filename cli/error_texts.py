@@ -210,6 +210,108 @@ _INPUT: Final = {
         "Too many transactions of the store are unfinished.",
         "Run the interrupted command again; it continues.",
     ),
+    "CLIENT_CLOSED": ("The client was closed.", "Connect again."),
+    "SYNC_CALL_IN_CALLBACK": (
+        "The synchronous client was called from its own event loop.",
+        "Use psetledger.aio there.",
+    ),
+    "ENDORSEMENT_DIFFERS": (
+        "The request names the organisation otherwise than the endorser.",
+        "Ask the organisation for a request with the right name.",
+    ),
+    "POWER_UNKNOWN": (
+        "The charter of this network knows no such power.",
+        "Choose one that the error names.",
+    ),
+    "TERM_REVERSED": (
+        "The last day lies before the first.",
+        "Give --until a day not before --from.",
+    ),
+    "SOURCE_NOT_FOUND": (
+        "What is to be verified is no file and no credential as text.",
+        "Check the path; - reads standard input.",
+    ),
+    "SOURCE_IS_DIRECTORY": ("A directory is no credential.", "Name the files in it."),
+    "SOURCE_REPEATED": ("Standard input is named twice.", "Name it once."),
+    "TOO_MANY_SOURCES": ("Too many sources for one run.", "Verify them in several runs."),
+    "DOCUMENT_MALFORMED": ("The file is no credential.", "Give one such as learner.vc.json."),
+    "DRAFT_MALFORMED": (
+        "The values have a form that no field can have.",
+        "See the template's example: `pset credential template show NAME --example`.",
+    ),
+    "RECORD_UNREADABLE": ("The input record cannot be read.", "Check the path."),
+    "RECORD_MALFORMED": (
+        "The input record is no JSON object of the template's fields.",
+        "See the template's example: `pset credential template show NAME --example`.",
+    ),
+    "RECORD_ID_MALFORMED": (
+        "A record id cannot be like this.",
+        "Use your own identifier of the record, on one line.",
+    ),
+    "RECORD_EXISTS": (
+        "Another content was issued under this record id.",
+        "Use another record id; corrections replace the old credential.",
+    ),
+    "RECORD_UNKNOWN": (
+        "The store knows no credential with this record id.",
+        "Check the id, and the store named with --store.",
+    ),
+    "RECORDS_TOO_MANY": ("Too many records for one call.", "Split them."),
+    "RECORDS_UNREADABLE": (
+        "The file is no list of record ids.",
+        "Give a UTF-8 text file with one record id a line.",
+    ),
+    "NO_RECORDS": ("No credential is named.", "Add --record-id ID or --from-file FILE."),
+    "TEMPLATE_NAME_MALFORMED": (
+        "This is no name of a template.",
+        "Write NAME or NAME@VERSION; see `pset credential template list`.",
+    ),
+    "TEMPLATE_UNREADABLE": ("The template file cannot be read.", "Check the path."),
+    "TEMPLATE_UNKNOWN": (
+        "No such template is published.",
+        "See `pset credential template list`.",
+    ),
+    "TEMPLATE_MALFORMED": (
+        "The published template cannot be used to issue.",
+        "Use another version of it, or tell its publisher.",
+    ),
+    "TEMPLATE_NOT_PUBLISHED": (
+        "This very template is not on the ledger.",
+        "Publish it with `pset schema publish`, or use a published one.",
+    ),
+    "ISSUE_KEY_TYPE": (
+        "Credentials are signed with Ed25519 keys.",
+        "Give the organisation's ed25519 issue key.",
+    ),
+    "ISSUE_KEY_NOT_VALID": (
+        "The key is not, now, one with which the organisation issues.",
+        "See `pset did show`; put a new key in place with `pset did rotate-key`.",
+    ),
+    "QUALIFICATION_MISMATCH": (
+        "The qualification in the values is not the one asked for.",
+        "Correct the record.",
+    ),
+    "STORE_NOT_FOUND": (
+        "There is no such issuer's store.",
+        "Name it with --store; the first issue makes it.",
+    ),
+    "STATUS_LIST_BUSY": (
+        "Others changed the status list at the same time, again and again.",
+        "Try again; let one process change one list.",
+    ),
+    "DIRECTORY_NOT_EMPTY": (
+        "The directory for the demonstration is not empty.",
+        "Remove an earlier one with `pset network down --dir DIR --purge`.",
+    ),
+    "STORY_UNKNOWN": ("There is no such story in this release.", "See `pset demo --help`."),
+    "STORY_INTERRUPTED": (
+        "A command of the story did not end as it should.",
+        "The command and its answer are printed above: try it alone.",
+    ),
+    "MODULE_MISSING": (
+        "A module that this command needs is not installed.",
+        "pip install 'psetledger[node]'; nodes run on Linux.",
+    ),
     "INTERRUPTED": (
         "The command was stopped before its end.",
         "Run it again; what was certified stays.",
@@ -263,6 +365,10 @@ _COMPUTER: Final = {
     "TRUST_STATE_DAMAGED": (
         "What this computer remembered of the network cannot be read.",
         "Remove trust.json in the network's directory; everything is checked anew.",
+    ),
+    "SIGNATURE_NOT_GOOD": (
+        "The signer returned a signature that does not verify.",
+        "Check the key file or the hardware module.",
     ),
     "STORE_DAMAGED": (
         "The issuer's store is damaged.",
@@ -338,6 +444,10 @@ _NODE: Final = {
     "NODE_NOT_STARTED": ("The node ended or certified nothing.", "See its logs."),
     "NODE_NOT_STOPPING": ("The node's process does not end.", "Look at the machine's disk."),
     "NETWORK_ENDED": ("All nodes of the network ended by themselves.", "See their logs."),
+    "VOTE_RECORD_MISSING": (
+        "The validator's data are gone, so its key must not vote again.",
+        "Make a development network anew: `pset network down --purge`, then up.",
+    ),
     "STORAGE_IO": ("The node's storage failed.", "Check the disk."),
     "STORAGE_UNAVAILABLE": (
         "The library of the chosen storage is not installed.",

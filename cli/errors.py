@@ -101,7 +101,7 @@ def describe_error(error: BaseException) -> ErrorReport:
     if isinstance(error, PsetError):
         return ErrorReport(
             error.code,
-            _text_of(error),
+            error.text,
             error.remedy,
             error.phase if isinstance(error, UnavailableError) else None,
             error.transaction_id,
@@ -120,6 +120,13 @@ def describe_error(error: BaseException) -> ErrorReport:
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return _simple("DISK_FULL", "no space is left", "Free some space.", ExitCode.CANNOT_TELL)
+    if isinstance(error, ModuleNotFoundError):
+        return _simple(
+            "MODULE_MISSING",
+            f"this needs the module {error.name}, which is not installed",
+            "pip install 'psetledger[node]'; nodes run on Linux.",
+            ExitCode.USAGE,
+        )
     if isinstance(getattr(error, "exit_code", None), int):
         # A node's own errors, which this file must not import: the same members by the same names.
         members = [getattr(error, name, None) for name in ("code", "text", "remedy")]
@@ -127,13 +134,6 @@ def describe_error(error: BaseException) -> ErrorReport:
         return ErrorReport(code, text, remedy, None, None, int(getattr(error, "exit_code", 5)))
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return _simple("INTERNAL", f"unexpected {told}", _BUG_REMEDY, ExitCode.BROKEN)
-
-
-def _text_of(error: PsetError) -> str:
-    """The error's text, with the place and detail that a refusal's receipt names."""
-    results = getattr(getattr(error, "receipt", None), "result", {})
-    found = [results[name] for name in ("field", "detail") if results.get(name)]
-    return f"{error.text}\nHere: {', '.join(found)}" if found else error.text
 
 
 def _simple(code: str, text: str, remedy: str, exit_code: ExitCode) -> ErrorReport:

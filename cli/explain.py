@@ -38,7 +38,7 @@ class CodeEntry:
 
     code: str
     kind: str
-    """receipt, verdict, node or error"""
+    """receipt, verdict, value, node or error"""
     number: int | None
     text: str
     remedy: str
@@ -101,6 +101,7 @@ def find_code(word: str) -> CodeEntry | None:
 
 def all_codes() -> Iterator[CodeEntry]:
     """Receipt codes, then verdict codes, then what nodes, SDK and commands say; each name once."""
+    from sdk.credentials.values import VALUE_CODES
     from sdk.verdicts import VERDICT_TEXTS
 
     seen: set[str] = set()
@@ -129,6 +130,12 @@ def all_codes() -> Iterator[CodeEntry]:
             "whoever relies on the document",
             "docs/architecture.md",
         )
+    for name, (text_, remedy) in VALUE_CODES.items():
+        if name not in seen:
+            seen.add(name)
+            yield CodeEntry(
+                name, "value", None, text_, remedy, "whoever prepares the record", "the template"
+            )
     for name, (text_, remedy, who) in ERROR_TEXTS.items():
         if name not in seen:
             kind = "node" if name in ApiReason.__members__ else "error"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.command import PsetGroup
-from cli.context import PASSPHRASE_FILE_VARIABLE, CliContext, pass_context
+from cli.context import CliContext, pass_context
 from cli.errors import CommandError
 from cli.output import details, table
+from sdk.passphrases import PASSPHRASE_FILE_VARIABLE
 
 if TYPE_CHECKING:
     from sdk.signers import StoredKey

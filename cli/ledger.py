@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,7 +22,7 @@ from cli.wording import show_instant
 from ledger.model.limits import STATE_VALUE_SIZE_MAX
 
 if TYPE_CHECKING:
-    from ledger.model.verification import VerifiedTransaction
+    from ledger.model.verification import VerifiedHead, VerifiedTransaction
     from sdk.results import BlockSummary, TransactionStatus
 
 
@@ -39,17 +39,16 @@ def ledger() -> None:
     """The raw truth: records, transactions and blocks, every answer proven."""
 
 
-@ledger.command(
-    "get",
-    examples=f"""
-        $ pset ledger get short-name/qcto
-        $ pset ledger get parameter/rules -o json
-        $ pset ledger get did/did:pset:za:3vQ…beL --proof qcto.proof
+_GET_EXAMPLES: Final = """\
+$ pset ledger get short-name/qcto
+$ pset ledger get parameter/rules -o json
+$ pset ledger get did/did:pset:za:3vQ…beL --proof qcto.proof
 
-        KEY is one of
-        {"".join(chr(10) + " " * 10 + form for form in FORMS).lstrip()}
-    """,
-)
+KEY is one of
+"""
+
+
+@ledger.command("get", examples=_GET_EXAMPLES + "\n".join(f"  {form}" for form in FORMS))
 @click.argument("key", metavar="KEY")
 @proof_option
 @pass_context
@@ -112,6 +111,9 @@ def transaction(context: CliContext, id_or_key: str, proof: Path | None) -> Exit
     return ExitCode.CANNOT_TELL if status.state == "unknown" else ExitCode.DONE
 
 
+_OUTCOMES: Final = {"applied": "certified", "refused": "certified; nothing was changed"}
+
+
 def _show_transaction(context: CliContext, status: TransactionStatus, asked: str) -> None:
     receipt = status.receipt
     if receipt is None:
@@ -134,7 +136,7 @@ def _show_transaction(context: CliContext, status: TransactionStatus, asked: str
         "Transaction",
         {"state": status.state, **receipt.to_dict()},
         _Answer.of_receipt(status),
-        [f"{status.state.upper():<9} {receipt.name}", details(rows)],
+        [f"{status.state.upper():<9} {_OUTCOMES[status.state]}", details(rows)],
     )
 
 
@@ -154,12 +156,30 @@ class _Answer:
         return cls(receipt.height, receipt.as_of, verified=True, proof=receipt.proof)
 
 
-@ledger.command("head", examples="$ pset ledger head -o json")
+@ledger.command(
+    "head",
+    examples="""
+        $ pset ledger head -o json
+        $ pset ledger head --proof head.proof      # the certificate, and the validators' record
+    """,
+)
+@proof_option
 @pass_context
-def head(context: CliContext) -> None:
+def head(context: CliContext, proof: Path | None) -> None:
     """The newest certified block."""
+    from ledger.model import schema
+    from sdk.blocks import summarise_head
+    from sdk.reader import StateView
+
+    def question(view: StateView) -> VerifiedHead:
+        view.get(schema.validators_key())  # a proof file proves something of the state
+        return view.head
+
     with context.client() as client:
-        _show_block(context, "Head", client.head())
+        proven = client.ask(question)
+        trust = client.network.trust_root
+    _show_block(context, "Head", summarise_head(proven.value, trust))
+    context.save_proof(proof, proven)
 
 
 @ledger.command("block", examples="$ pset ledger block 7")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.command import PsetGroup
-from cli.context import CliContext, pass_context
+from cli.context import NETWORK_HERE, CliContext, pass_context
 from cli.errors import CommandError, ExitCode
 from cli.network_trust import add, list_networks, show, use
 from cli.network_view import (
@@ -34,7 +34,6 @@ from cli.wording import plural
 if TYPE_CHECKING:
     from ledger.node.dev_network import NodeState
 
-DIRECTORY_DEFAULT: Final = Path("pset-network")
 WATCH_SECONDS: Final = 1.0
 SIGNALS: Final = ("KILL", "TERM", "INT", "STOP", "CONT")
 FAULT_MODELS: Final = ("crash", "byzantine")
@@ -45,7 +44,7 @@ _dir_option = click.option(
     "directory",
     type=DIRECTORY,
     metavar="DIR",
-    help=f"Of the network. Default: that of --network, else ./{DIRECTORY_DEFAULT}.",
+    help=f"Of the network. Default: that of --network, else ./{NETWORK_HERE}.",
 )
 
 
@@ -76,7 +75,7 @@ for _command in (add, use, list_networks, show):
 )
 @click.option("--nodes", type=click.IntRange(1, 128), default=1, show_default=True)
 @click.option(
-    "--dir", "directory", type=DIRECTORY, metavar="DIR", help=f"Default: ./{DIRECTORY_DEFAULT}."
+    "--dir", "directory", type=DIRECTORY, metavar="DIR", help=f"Default: ./{NETWORK_HERE}."
 )
 @click.option(
     "--fault-model",
@@ -110,7 +109,7 @@ def up(
     """
     from ledger.node.dev_network import NETWORK_FILE, create_network, start_network
 
-    place = directory or DIRECTORY_DEFAULT
+    place = directory or NETWORK_HERE
     started = time.monotonic()
     is_new = not (place / NETWORK_FILE).exists()
     if is_new:
@@ -240,19 +239,24 @@ def down(context: CliContext, directory: Path | None, purge: bool) -> None:
 
 
 def development_directory(context: CliContext, directory: Path | None) -> Path:
-    """The network directory meant: ``--dir``, that of ``--network``, or the default."""
+    """The network directory meant: ``--dir``, that of ``--network``, the one here, the profile's.
+
+    Raises:
+        CommandError: NOT_A_DEVELOPMENT_NETWORK.
+        PsetError: as `sdk.networks.resolve_network`.
+    """
     if directory is not None:
         return directory
-    if context.settings.network is not None or not DIRECTORY_DEFAULT.is_dir():
-        held = context.network()
-        if held.is_development:
-            return held.directory
-        raise CommandError(
-            f"{held.name} is no development network",
-            code="NOT_A_DEVELOPMENT_NETWORK",
-            remedy="Name the directory of one with --dir.",
-        )
-    return DIRECTORY_DEFAULT
+    if not context.is_network_named and NETWORK_HERE.is_dir():
+        return NETWORK_HERE
+    held = context.network()
+    if held.is_development:
+        return held.directory
+    raise CommandError(
+        f"{held.name} is no development network",
+        code="NOT_A_DEVELOPMENT_NETWORK",
+        remedy="Name the directory of one with --dir.",
+    )
 
 
 @network.command(
@@ -294,10 +298,10 @@ def _views(context: CliContext, directory: Path | None) -> tuple[Sequence[Valida
 
     if directory is not None:
         held = read_network(directory)
-    elif context.settings.network is None and (DIRECTORY_DEFAULT / "network.json").exists():
-        held = read_network(DIRECTORY_DEFAULT)
-    else:
+    elif context.is_network_chosen or not (NETWORK_HERE / "network.json").exists():
         held = context.network()
+    else:
+        held = read_network(NETWORK_HERE)
     if not held.is_development:
         with context.client() as client:
             # A node is named after its validator and its address.

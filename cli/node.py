@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.command import PsetGroup
-from cli.context import CliContext, pass_context
+from cli.context import NETWORK_HERE, CliContext, pass_context
 from cli.errors import CommandError, ExitCode
 from cli.output import details
 from cli.reading import DIRECTORY
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS: Final = 1.0
 STOP_SECONDS_MAX: Final = 30.0
-NETWORK_DIRECTORY_DEFAULT: Final = Path("pset-network")
 
 _REASON: Final = re.compile(r"^([A-Z][A-Z0-9_]+): (.*)\n(.*)\Z", re.MULTILINE)
 """The last two lines of a node that did not start."""
@@ -37,7 +36,7 @@ _dir_option = click.option(
     type=DIRECTORY,
     metavar="DIR",
     help="The node's home, or a network directory with one node. Default: here, else"
-    f" ./{NETWORK_DIRECTORY_DEFAULT}.",
+    f" ./{NETWORK_HERE}.",
 )
 
 
@@ -60,7 +59,7 @@ def find_home(directory: Path | None) -> Path:
     Raises:
         CommandError: CONFIG_NOT_FOUND, NODE_UNKNOWN (a network directory with several nodes).
     """
-    places = [Path(), NETWORK_DIRECTORY_DEFAULT] if directory is None else [directory]
+    places = [Path(), NETWORK_HERE] if directory is None else [directory]
     for place in places:
         if (place / "config.toml").is_file():
             return place

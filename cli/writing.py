@@ -198,8 +198,10 @@ def show_decision(
     """Print what the ledger would answer now; exits as the real command would.
 
     Raises:
-        RefusedError: with JSON, so that the error object is there too.
+        RefusedError: the answer would be no; its text says where.
     """
+    from sdk.refusals import as_refused
+
     members = {**receipt_data(receipt, data), "dry_run": True}
     if receipt.applied:
         text = f"{receipt.name:<9} would be applied (code {receipt.code}); nothing was sent"
@@ -208,9 +210,4 @@ def show_decision(
     context.output.result(
         kind, members, f"WOULD BE REFUSED  {receipt.name} (code {receipt.code}); nothing was sent"
     )
-    raise RefusedError(
-        f"the ledger would refuse this: {receipt.name}",
-        code=receipt.name,
-        remedy=receipt.remedy,
-        receipt=receipt,
-    )
+    raise as_refused(receipt)
