@@ -39,12 +39,27 @@ def _attributes(spec: Message) -> list[list[Field]]:
 def build_reader(spec: Message, names: Names, read_of: Callable[[type[Any]], Read]) -> Read:
     """The reader of a message class; ``read_of`` gives that of a class within it."""
     cls = spec.cls
-    readers = tuple(_reader(group, names, read_of) for group in _attributes(spec))
+    groups = _attributes(spec)
+    if len(groups) > 1 and all(_is_taken_as_it_is(group) for group in groups):
+        # Small messages that come by the hundred: all fields in one step.
+        read_all = attrgetter(*(names[group[0].number] for group in groups))
+        return lambda stub: cls(*read_all(stub))
+    readers = tuple(_reader(group, names, read_of) for group in groups)
 
     def read(stub: Any) -> Any:
         return cls(*[read_field(stub) for read_field in readers])
 
     return read
+
+
+def _is_taken_as_it_is(group: list[Field]) -> bool:
+    """Whether the attribute is one number or bool, which nothing need be asked about."""
+    (field, *others) = group
+    return (
+        not others
+        and field.label is Label.SINGULAR
+        and field.kind in {Kind.UINT32, Kind.UINT64, Kind.BOOL}
+    )
 
 
 def _reader(group: list[Field], names: Names, read_of: Callable[[type[Any]], Read]) -> Read:
@@ -128,11 +143,29 @@ _TYPES: Final[Mapping[Kind, type[Any]]] = {
 
 def build_writer(spec: Message, names: Names, write_of: Callable[[type[Any]], Write]) -> Write:
     """The writer of a message class; ``write_of`` gives that of a class within it."""
-    writers = tuple(_writer(group, names, write_of) for group in _attributes(spec))
+    groups = _attributes(spec)
+    if all(_is_taken_as_it_is(group) for group in groups):
+        return _plain_writer([(names[group[0].number], group[0]) for group in groups])
+    writers = tuple(_writer(group, names, write_of) for group in groups)
 
     def write(value: Any, stub: Any) -> None:
         for write_field in writers:
             write_field(value, stub)
+
+    return write
+
+
+def _plain_writer(fields: list[tuple[str, Field]]) -> Write:
+    """The writer of a message of numbers and bools, without a call for each."""
+    steps = tuple((field.name, name, _TYPES[field.kind]) for name, field in fields)
+
+    def write(value: Any, stub: Any) -> None:
+        for attribute, name, expected in steps:
+            held = getattr(value, attribute)
+            if type(held) is not expected:
+                raise RefusedError
+            if held:
+                setattr(stub, name, held)
 
     return write
 

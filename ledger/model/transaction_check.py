@@ -72,6 +72,31 @@ def encode_operation(operation: Operation) -> bytes:
     return number.to_bytes(2, "big") + encode(operation)
 
 
+def _cut_operation(encoded_body: bytes) -> bytes:
+    """The operation's canonical encoding, out of that of a body that has one.
+
+    One value has one encoding, so this is `encode` of the operation without its work. It is the
+    last field and the only one whose tag has two bytes (numbers from 16 on).
+    """
+    position = 0
+    while (tag := encoded_body[position]) < 0x80:
+        size, position = _skip_varint(encoded_body, position + 1)
+        if tag & 7:  # a length, not a number
+            position += size
+    _, position = _skip_varint(encoded_body, position + 2)
+    return encoded_body[position:]
+
+
+def _skip_varint(data: bytes, position: int) -> tuple[int, int]:
+    """A varint of canonical bytes, and where it ends."""
+    number = shift = 0
+    while (octet := data[position]) >= 0x80:
+        number |= (octet & 0x7F) << shift
+        shift += 7
+        position += 1
+    return number | octet << shift, position + 1
+
+
 def check_transaction(encoded: bytes, *, chain_id: str) -> CheckedTransaction:
     """Accept a transaction or say why it can never enter a block of this chain.
 
@@ -97,13 +122,14 @@ def check_transaction(encoded: bytes, *, chain_id: str) -> CheckedTransaction:
     if not transaction.body:
         raise _malformed("no body")
     operation = _check_body(body, chain_id)
+    number = OPERATION_FIELD_NUMBERS[type(operation)].to_bytes(2, "big")
     transaction_id = compute_transaction_id(transaction.body)
     _check_signatures(body.signers, transaction.signatures, transaction_message(transaction_id))
     return CheckedTransaction(
         transaction_id=transaction_id,
         encoded=encoded,
         body=body,
-        operation_hash=compute_operation_hash(encode_operation(operation)),
+        operation_hash=compute_operation_hash(number + _cut_operation(transaction.body)),
     )
 
 
