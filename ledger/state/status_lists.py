@@ -10,8 +10,10 @@ kept, so that "when" can be proven. Why a credential was revoked is never on the
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final
+from operator import lt
+from typing import Final, NoReturn
 
 from ledger.model.identifiers import UUID_SIZE, is_did, resource_url
 from ledger.model.limits import STATUS_CHUNK_SIZE, STATUS_LIST_SIZE_MIN
@@ -144,6 +146,16 @@ def _check_changes(
         raise OperationRefusedError(
             ReceiptCode.LIMIT_EXCEEDED, "changes", f"at most {count_max} at a time"
         )
+    indexes = [change.index for change in changes]
+    is_ascending = all(map(lt, indexes, indexes[1:]))
+    highest = max(change.value for change in changes)
+    if is_ascending and indexes[-1] < record.size and not highest >> record.bits:
+        return
+    _refuse_change(record, changes)
+
+
+def _refuse_change(record: StatusListRecord, changes: Sequence[StatusChange]) -> NoReturn:
+    """Name the first change that is wrong; there is one."""
     before = -1
     for position, change in enumerate(changes):
         if change.index >= record.size:
@@ -161,17 +173,21 @@ def _check_changes(
                 ReceiptCode.STATUS_VALUE_OUT_OF_RANGE, f"changes[{position}].value"
             )
         before = change.index
+    raise AssertionError("a change was found wrong")
 
 
 def _split_by_chunk(
     changes: Sequence[StatusChange], bits: int
-) -> list[tuple[int, list[StatusChange]]]:
-    chunks: list[tuple[int, list[StatusChange]]] = []
-    for change in changes:
-        number = change.index * bits // _CHUNK_BITS
-        if not chunks or chunks[-1][0] != number:
-            chunks.append((number, []))
-        chunks[-1][1].append(change)
+) -> list[tuple[int, Sequence[StatusChange]]]:
+    indexes = [change.index for change in changes]
+    entries = _CHUNK_BITS // bits
+    chunks: list[tuple[int, Sequence[StatusChange]]] = []
+    begin = 0
+    while begin < len(indexes):
+        number = indexes[begin] // entries
+        end = bisect_left(indexes, (number + 1) * entries, begin)
+        chunks.append((number, changes[begin:end]))
+        begin = end
     return chunks
 
 
@@ -181,20 +197,17 @@ def _change_chunk(
     key = status_chunk_key(record.owner, record.list_id, number)
     before = context.state.get_bytes(key) or _ZEROS
     chunk = bytearray(before)
-    mask = (1 << record.bits) - 1
+    bits, is_final = record.bits, record.purpose is StatusPurpose.REVOCATION
+    mask, top = (1 << bits) - 1, 8 - bits
     for change in changes:
         # Entries are 1, 2, 4 or 8 bits, so none lies across two bytes.
-        byte, bit = divmod(change.index * record.bits % _CHUNK_BITS, 8)
-        shift = 8 - record.bits - bit
-        if (
-            record.purpose is StatusPurpose.REVOCATION
-            and change.value == 0
-            and chunk[byte] >> shift & mask
-        ):
+        byte, bit = divmod(change.index * bits % _CHUNK_BITS, 8)
+        shift, value, held = top - bit, change.value, chunk[byte]
+        if is_final and value == 0 and held >> shift & mask:
             raise OperationRefusedError(
                 ReceiptCode.REVOCATION_IS_FINAL, f"changes[index={change.index}]"
             )
-        chunk[byte] = chunk[byte] & ~(mask << shift) | change.value << shift
+        chunk[byte] = held & ~(mask << shift) | value << shift
     after = bytes(chunk)
     if after == before:
         return
