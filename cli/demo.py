@@ -126,12 +126,17 @@ def _tell(
 
 def _await_whole_day(context: CliContext) -> None:
     """Wait for midnight when it is near: the story's days are those of the day on which it began."""
-    now = datetime.now(SOUTH_AFRICA)
-    midnight = datetime.combine(now.date() + timedelta(days=1), clock_time(), SOUTH_AFRICA)
-    left = midnight - now
-    if left < DAY_LEFT_MIN:
+    seconds = seconds_to_wait(datetime.now(SOUTH_AFRICA))
+    if seconds:
         context.output.progress("waiting for midnight: the story's days must not change under it …")
-        time.sleep(left.total_seconds() + 1)
+        time.sleep(seconds)
+
+
+def seconds_to_wait(now: datetime) -> float:
+    """How long until the next day has begun (UTC+2); 0 when it is not near."""
+    midnight = datetime.combine(now.date() + timedelta(days=1), clock_time(), now.tzinfo)
+    left = midnight - now
+    return left.total_seconds() + 1 if left < DAY_LEFT_MIN else 0
 
 
 @dataclass(frozen=True, slots=True)

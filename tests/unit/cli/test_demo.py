@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from cli.demo import network_argument, word_verdict
+from cli.demo import network_argument, seconds_to_wait, word_verdict
 from cli.story_telling import format_command
+from cli.wording import SOUTH_AFRICA
 from tests.support.pset_runs import run
 
 
@@ -57,3 +59,11 @@ def test_verdicts_in_words() -> None:
     assert word_verdict("valid", None, is_warned=True) == "VALID, with a warning"
     assert word_verdict("invalid", "REVOKED", is_warned=False) == "INVALID REVOKED"
     assert word_verdict("unknown", "NO_CONNECTION", is_warned=False) == "CANNOT TELL NO_CONNECTION"
+
+
+@pytest.mark.parametrize(
+    ("clock", "seconds"), [("00:00:00", 0), ("23:59:39", 0), ("23:59:45", 16), ("23:59:59", 2)]
+)
+def test_a_story_does_not_begin_just_before_midnight(clock: str, seconds: int) -> None:
+    now = datetime.fromisoformat(f"2026-12-31T{clock}").replace(tzinfo=SOUTH_AFRICA)
+    assert seconds_to_wait(now) == seconds
