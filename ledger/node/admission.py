@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taking transactions in: known ones are answered, new ones checked and queued.
 
-In this order: size and form; known transaction id → the first receipt, even after expiry; room;
+In this order: room; size and form; known transaction id → the first receipt, even after expiry;
 signatures; the keys against the certified state; queue. A refusal changes nothing.
 
 The keys are looked at here too, although execution decides: a permissioned ledger does not let
 strangers fill its blocks with refusals.
 
-Signature checks run in a few threads, in batches: what arrives while they are busy is the next batch,
-so one hop serves many. Each transaction is verified once; the pool remembers it until it is
-certified.
+All but the queue runs in a few threads, in batches: what arrives while they are busy is the next
+batch, so one hop serves many, and the event loop never reads the disk. Each transaction is verified
+once; the pool remembers it until it is certified.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from ledger.api.ports import ApiError, Submitted
 from ledger.model.codec import decode
@@ -56,6 +57,18 @@ class CertifiedTransactions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A transaction that is certified already."""
+
+    transaction_id: bytes
+    place: tuple[int, int]
+    """Height and index."""
+
+
+_Examined: TypeAlias = "asyncio.Future[CheckedTransaction | Known]"
+
+
 class Admission:
     """Admits transactions into a pool. One thread: the event loop's."""
 
@@ -86,27 +99,37 @@ class Admission:
         self._checkers = checkers
         self._idle_count = checkers_count
         self._checks_count_max = checks_count_max
-        self._waiting: list[tuple[bytes, asyncio.Future[CheckedTransaction]]] = []
+        self._waiting: list[tuple[bytes, bool, _Examined]] = []
 
     async def submit(self, encoded: bytes, *, wait_ms: int) -> Submitted:
         """Admit one transaction; wait up to `wait_ms` for its proof. Raises ApiError."""
-        transaction_id = _compute_id(encoded)
-        known = await self._answer_known(transaction_id, wait_ms=wait_ms)
-        if known is not None:
-            return known
-        reason = self._closed_reason()
-        if reason:
-            raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
-        self._pool.check_room(1, len(encoded))
-        checked = await self._check(encoded)
-        # The same transaction may have come, and been certified, while this one was checked.
-        known = await self._answer_known(transaction_id, wait_ms=wait_ms)
-        if known is not None:
-            return known
-        pending = self._pool.add(checked)
-        self._notify()
+        pool = self._pool
+        pool.check_room(1, len(encoded))
+        settled_count = pool.settled_count
+        pool.arriving_count += 1
+        try:
+            found = await self._examine(encoded)
+        finally:
+            pool.arriving_count -= 1
+            # A block may have waited for this one.
+            self._notify()
+        if isinstance(found, CheckedTransaction) and pool.settled_count != settled_count:
+            # The same transaction may have come, and been certified, while this one was checked.
+            place = self._certified.find_transaction(found.transaction_id)
+            if place is not None:
+                found = Known(found.transaction_id, place)
+        if isinstance(found, Known):
+            proof = await self._prove(*found.place) if wait_ms else b""
+            return Submitted(found.transaction_id, proof)
+        pending = pool.find(found.transaction_id)
+        if pending is None:
+            reason = self._closed_reason()
+            if reason:
+                raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
+            pending = pool.add(found)
+            self._notify()
         if not wait_ms:
-            return Submitted(transaction_id)
+            return Submitted(found.transaction_id)
         return await self._wait(pending, wait_ms)
 
     async def submit_many(
@@ -129,33 +152,20 @@ class Admission:
 
     async def check(self, encoded: bytes) -> CheckedTransaction:
         """Check a transaction as `submit` does, without taking it. Raises ApiError."""
-        _compute_id(encoded)
-        return await self._check(encoded)
+        found = await self._examine(encoded, is_known_wanted=False)
+        assert isinstance(found, CheckedTransaction)
+        return found
 
     def is_pending(self, transaction_id: bytes) -> bool:
         """Whether a transaction is admitted and not certified."""
         return self._pool.find(transaction_id) is not None
 
-    # Known transactions ---------------------------------------------------------------------------
-
-    async def _answer_known(self, transaction_id: bytes, *, wait_ms: int) -> Submitted | None:
-        pending = self._pool.find(transaction_id)
-        if pending is not None:
-            if not wait_ms:
-                return Submitted(transaction_id)
-            return await self._wait(pending, wait_ms)
-        place = self._certified.find_transaction(transaction_id)
-        if place is None:
-            return None
-        if not wait_ms:
-            return Submitted(transaction_id)
-        return Submitted(transaction_id, await self._prove(*place))
+    # Answers --------------------------------------------------------------------------------------
 
     async def _wait(self, pending: Pending, wait_ms: int) -> Submitted:
         transaction_id = pending.transaction.transaction_id
         try:
-            async with asyncio.timeout(wait_ms / 1000):
-                proof = await pending.wait()
+            proof = await pending.wait(wait_ms)
         except TimeoutError:
             raise ApiError(
                 ApiReason.PENDING,
@@ -182,20 +192,23 @@ class Admission:
 
     # Checks in threads ----------------------------------------------------------------------------
 
-    async def _check(self, encoded: bytes) -> CheckedTransaction:
+    async def _examine(
+        self, encoded: bytes, *, is_known_wanted: bool = True
+    ) -> CheckedTransaction | Known:
+        """In a thread: what a transaction is, known or good. Raises ApiError."""
         if len(self._waiting) >= self._checks_count_max:
             raise ApiError(
                 ReceiptCode.OVERLOADED,
-                f"the signatures of {len(self._waiting)} transactions wait to be checked",
+                f"{len(self._waiting)} transactions wait to be checked",
                 retry_after_ms=RETRY_AFTER_MS,
             )
         loop = asyncio.get_running_loop()
-        checked: asyncio.Future[CheckedTransaction] = loop.create_future()
+        examined: _Examined = loop.create_future()
         if not self._waiting:
             # After everything that is ready now, so that it shares the hop.
             loop.call_soon(self._dispatch)
-        self._waiting.append((encoded, checked))
-        return await checked
+        self._waiting.append((encoded, is_known_wanted, examined))
+        return await examined
 
     def _dispatch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -204,41 +217,52 @@ class Admission:
             del self._waiting[: len(batch)]
             self._idle_count -= 1
             work = loop.run_in_executor(
-                self._checkers, self._check_batch, [encoded for encoded, _ in batch]
+                self._checkers, self._examine_batch, [(item, wanted) for item, wanted, _ in batch]
             )
-            work.add_done_callback(partial(self._finish, [checked for _, checked in batch]))
+            work.add_done_callback(partial(self._finish, [examined for *_, examined in batch]))
 
-    def _check_batch(self, batch: Sequence[bytes]) -> list[CheckedTransaction | ApiError]:
+    def _examine_batch(
+        self, batch: Sequence[tuple[bytes, bool]]
+    ) -> list[CheckedTransaction | Known | ApiError]:
         """In a thread."""
-        results: list[CheckedTransaction | ApiError] = []
+        results: list[CheckedTransaction | Known | ApiError] = []
         authenticate = self._authenticator()
-        for encoded in batch:
+        for encoded, is_known_wanted in batch:
             try:
+                transaction_id = _compute_id(encoded)
+                place = None
+                if is_known_wanted:
+                    place = self._certified.find_transaction(transaction_id)
+                if place is not None:
+                    results.append(Known(transaction_id, place))
+                    continue
                 checked = check_transaction(encoded, chain_id=self._chain_id)
                 authenticate(checked)
                 results.append(checked)
             except TransactionRefusedError as error:
                 results.append(ApiError(error.code, error.text))
+            except ApiError as error:
+                results.append(error)
         return results
 
     def _finish(
         self,
-        waiting: Sequence[asyncio.Future[CheckedTransaction]],
-        work: asyncio.Future[list[CheckedTransaction | ApiError]],
+        waiting: Sequence[_Examined],
+        work: asyncio.Future[list[CheckedTransaction | Known | ApiError]],
     ) -> None:
         self._idle_count += 1
         self._dispatch()
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         results = [error] * len(waiting) if error else work.result()
-        for checked, result in zip(waiting, results, strict=True):
-            if checked.done():
+        for examined, result in zip(waiting, results, strict=True):
+            if examined.done():
                 continue  # the client has gone
-            if isinstance(result, CheckedTransaction):
-                checked.set_result(result)
+            if isinstance(result, CheckedTransaction | Known):
+                examined.set_result(result)
             elif isinstance(result, Exception):
-                checked.set_exception(result)
+                examined.set_exception(result)
             else:
-                checked.cancel()
+                examined.cancel()
 
 
 def _compute_id(encoded: bytes) -> bytes:

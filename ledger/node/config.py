@@ -89,7 +89,7 @@ class BlockOptions:
         high=_BLOCK_SIZE_LIMIT,
     )
     linger_ms: int = _option(
-        4, "How long a block waits for more when transactions come at once.", low=0, high=10_000
+        25, "How long a block waits for transactions that are being checked.", low=0, high=10_000
     )
     freshness_interval_ms: int = _option(
         60_000, "An idle network certifies an empty block this often.", low=100, high=86_400_000

@@ -109,7 +109,6 @@ class Driver:
         self._stopping = False
         self._draining = False
         self._linger_until: int | None = None
-        self._last_count = 0
         idle_ms = clock.time_ms() - tip.header.time
         rest_ms = max(0, options.freshness_interval_ms - max(0, idle_ms))
         # Clients know no certificate for block 0: the first block is due at once.
@@ -209,11 +208,11 @@ class Driver:
             or self._pool.size_bytes >= self._options.size_bytes_max
         ):
             return True
+        if not self._pool.arriving_count:
+            return True
+        # More are being checked: a block that takes them along costs no more than one without.
         if self._linger_until is None:
-            # Who submits one after the other gains nothing from waiting; where several came into
-            # the last block, more are on their way.
-            linger_ms = self._options.linger_ms if self._last_count > 1 else 0
-            self._linger_until = now + linger_ms
+            self._linger_until = now + self._options.linger_ms
         return now >= self._linger_until
 
     def _due_at(self) -> int | None:
@@ -300,7 +299,6 @@ class Driver:
         self.tip = tip
         self._provisional = None
         self._in_flight = False
-        self._last_count = len(transactions)
         self._heartbeat_at = self._clock.monotonic_ms() + self._options.freshness_interval_ms
         self._pool.settle((t.transaction_id for t in transactions), proofs)
         self._failpoint(Failpoint.AFTER_ANSWER, tip.height)

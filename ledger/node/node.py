@@ -8,8 +8,7 @@ stops the node, as one found by the driver does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -67,18 +66,24 @@ class Node:
     # Writes ---------------------------------------------------------------------------------------
 
     async def submit(self, transaction: bytes, *, wait_ms: int) -> Submitted:
-        with self._stopping_on_damage():
+        try:
             return await self._admission.submit(transaction, wait_ms=wait_ms)
+        except CorruptionError as error:
+            raise self._stop_on_damage(error) from error
 
     async def submit_many(
         self, transactions: Sequence[bytes], *, wait_ms: int
     ) -> Sequence[Submitted | ApiError]:
-        with self._stopping_on_damage():
+        try:
             return await self._admission.submit_many(transactions, wait_ms=wait_ms)
+        except CorruptionError as error:
+            raise self._stop_on_damage(error) from error
 
     async def dry_run(self, transaction: bytes) -> bytes:
-        with self._stopping_on_damage():
+        try:
             checked = await self._admission.check(transaction)
+        except CorruptionError as error:
+            raise self._stop_on_damage(error) from error
         # In the thread that writes, where the newest state cannot change underneath.
         return await self._run(self._worker, lambda: self._dry_run(checked))
 
@@ -153,13 +158,11 @@ class Node:
         return await self._run(self._readers, work)
 
     async def _run(self, executor: Executor, work: Callable[[], _T]) -> _T:
-        with self._stopping_on_damage():
-            return await asyncio.get_running_loop().run_in_executor(executor, work)
-
-    @contextlib.contextmanager
-    def _stopping_on_damage(self) -> Generator[None]:
         try:
-            yield
+            return await asyncio.get_running_loop().run_in_executor(executor, work)
         except CorruptionError as error:
-            self._on_corruption(error)
-            raise ApiError(ApiReason.INTERNAL, "the node's store is damaged; it stops") from error
+            raise self._stop_on_damage(error) from error
+
+    def _stop_on_damage(self, error: CorruptionError) -> ApiError:
+        self._on_corruption(error)
+        return ApiError(ApiReason.INTERNAL, "the node's store is damaged; it stops")

@@ -28,18 +28,38 @@ class Pending:
     """A transaction that is admitted and not certified."""
 
     transaction: CheckedTransaction
-    outcome: asyncio.Future[bytes | None] | None = field(default=None)
-    """Made when somebody waits: the canonical TransactionProof, or None when the node stops."""
+    waiters: list[asyncio.Future[bytes | None]] = field(
+        default_factory=list["asyncio.Future[bytes | None]"]
+    )
+    """Each gets the canonical TransactionProof, or None when it is to be looked up."""
 
-    @property
-    def is_awaited(self) -> bool:
-        return self.outcome is not None
+    async def wait(self, wait_ms: int) -> bytes | None:
+        """The proof; None when the block came just before, or the node stops.
 
-    async def wait(self) -> bytes | None:
-        """The outcome. Cancelling one who waits leaves the others waiting."""
-        if self.outcome is None:
-            self.outcome = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(self.outcome)
+        Raises TimeoutError. Whoever gives up leaves the others waiting.
+        """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bytes | None] = loop.create_future()
+        self.waiters.append(waiter)
+        timer = loop.call_later(wait_ms / 1000, _expire, waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            if waiter in self.waiters:
+                self.waiters.remove(waiter)
+
+    def settle(self, proof: bytes | None) -> None:
+        """Answer who waits."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(proof)
+
+
+def _expire(waiter: asyncio.Future[bytes | None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
 
 
 class TransactionPool:
@@ -53,6 +73,10 @@ class TransactionPool:
         self._queue: deque[CheckedTransaction] = deque()
         self._queue_size = 0
         self._closed = False
+        self.arriving_count = 0
+        """Transactions that are being checked and may be queued in a moment."""
+        self.settled_count = 0
+        """Transactions that left because they were certified; only rises."""
 
     def __len__(self) -> int:
         """Transactions that wait for a block."""
@@ -126,19 +150,17 @@ class TransactionPool:
     def settle(self, transaction_ids: Iterable[bytes], proofs: Mapping[bytes, bytes]) -> None:
         """Forget transactions that are certified and answer who waits, by id."""
         for transaction_id in transaction_ids:
+            self.settled_count += 1
             pending = self._pending.pop(transaction_id, None)
-            if pending is None:
-                continue
-            self._by_encoded.pop(pending.transaction.encoded, None)
-            if pending.outcome is not None and not pending.outcome.done():
-                pending.outcome.set_result(proofs.get(transaction_id))
+            if pending is not None:
+                self._by_encoded.pop(pending.transaction.encoded, None)
+                pending.settle(proofs.get(transaction_id))
 
     def close(self) -> None:
         """Admit nothing more and tell all who still wait that they will not be answered here."""
         self._closed = True
         for pending in self._pending.values():
-            if pending.outcome is not None and not pending.outcome.done():
-                pending.outcome.set_result(None)
+            pending.settle(None)
         self._pending.clear()
         self._by_encoded.clear()
         self._queue.clear()
@@ -147,4 +169,4 @@ class TransactionPool:
     def is_awaited(self, transaction_id: bytes) -> bool:
         """Whether somebody waits for the proof of a transaction."""
         pending = self._pending.get(transaction_id)
-        return pending is not None and pending.is_awaited
+        return pending is not None and bool(pending.waiters)

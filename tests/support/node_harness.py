@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -130,6 +130,8 @@ class NodeHarness:
         self.config = replace(self.config, home=home)
         (home / "keys").mkdir(exist_ok=True)
         self.stores: dict[str, MemoryStore] = {}
+        self.count_kept: Callable[[], int] = lambda: 0
+        """How many of the unsynced writes a crash leaves, from the first on."""
 
     def open_store(self, directory: Path) -> MemoryStore:
         return self.stores.setdefault(directory.name, MemoryStore())
@@ -154,7 +156,7 @@ class NodeHarness:
         finally:
             await core.stop()
             for store in self.stores.values():
-                store.crash()
+                store.crash(kept_count=self.count_kept())
             error = None if driving.cancelled() else driving.exception()
             if error is not None and not isinstance(error, SimulatedCrashError):
                 raise error
@@ -199,6 +201,16 @@ class NodeHarness:
             self.clock.advance(1)
             await asyncio.sleep(0.001)
         return [task.result() for task in tasks]
+
+    @contextlib.contextmanager
+    def holding_blocks(self, core: NodeCore) -> Generator[None]:
+        """As if a transaction were being checked: blocks linger until time passes."""
+        core.pool.arriving_count += 1
+        try:
+            yield
+        finally:
+            core.pool.arriving_count -= 1
+            core.driver.notify()
 
     def head(self, core: NodeCore) -> bytes:
         """The state root that the verified head certifies."""

@@ -316,15 +316,12 @@ def test_more_calls_at_once_than_allowed_are_refused(tmp_path: Path) -> None:
     async def scenario(
         harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
     ) -> None:
-        await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
-        # The last block held several, so these linger until time passes, and the calls with them.
-        waiting = [
-            asyncio.ensure_future(submit(channel, harness.transaction(n))) for n in range(10, 15)
-        ]
-        await until(lambda: len(core.pool) == 5)
-        refusal = await refused(channel, "NodeService/GetStatus", b"")
-        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        harness.clock.advance(1000)
+        transactions = [harness.transaction(n) for n in range(5)]
+        with harness.holding_blocks(core):
+            waiting = [asyncio.ensure_future(submit(channel, t)) for t in transactions]
+            await until(lambda: len(core.pool) == 5)
+            refusal = await refused(channel, "NodeService/GetStatus", b"")
+            assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         await asyncio.gather(*waiting)
         assert await call(channel, "NodeService/GetStatus", b"")
 
@@ -335,18 +332,18 @@ def test_the_deadline_is_answered_before_it_passes(tmp_path: Path) -> None:
     async def scenario(
         harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
     ) -> None:
-        await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
-        request = messages.SubmitRequest(transaction=harness.transaction(10))
-        refusal = await refused(
-            channel, "LedgerService/Submit", request.SerializeToString(), timeout=0.5
-        )
+        transaction = harness.transaction(10)
+        request = messages.SubmitRequest(transaction=transaction)
+        with harness.holding_blocks(core):
+            refusal = await refused(
+                channel, "LedgerService/Submit", request.SerializeToString(), timeout=0.5
+            )
         assert (refusal.code, refusal.reason) == (
             grpc.StatusCode.DEADLINE_EXCEEDED,
             "PENDING",
         )
         assert refusal.retry_after_ms
-        harness.clock.advance(1000)
-        await submit(channel, harness.transaction(10))
+        assert (await submit(channel, transaction)).proof
 
     run(tmp_path, scenario)
 
@@ -355,13 +352,13 @@ def test_a_client_that_goes_away_takes_nothing_with_it(tmp_path: Path) -> None:
     async def scenario(
         harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
     ) -> None:
-        await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
-        gone = asyncio.ensure_future(submit(channel, harness.transaction(10)))
-        await until(lambda: len(core.pool) == 1)
-        gone.cancel()
-        stays = asyncio.ensure_future(submit(channel, harness.transaction(10)))
-        await asyncio.gather(gone, return_exceptions=True)
-        harness.clock.advance(1000)
+        transaction = harness.transaction(10)
+        with harness.holding_blocks(core):
+            gone = asyncio.ensure_future(submit(channel, transaction))
+            await until(lambda: len(core.pool) == 1)
+            gone.cancel()
+            stays = asyncio.ensure_future(submit(channel, transaction))
+            await asyncio.gather(gone, return_exceptions=True)
         assert (await stays).proof
 
     run(tmp_path, scenario)

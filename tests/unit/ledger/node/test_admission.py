@@ -154,14 +154,14 @@ def test_the_same_operation_again_gets_the_first_receipt(tmp_path: Path) -> None
 
 def test_one_who_waits_no_longer_learns_that_it_is_pending(tmp_path: Path) -> None:
     async def scenario(harness: NodeHarness, core: NodeCore) -> None:
-        await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
-        # The last block held several, so this one lingers until time passes.
         transaction = harness.transaction(10)
-        with pytest.raises(ApiError) as caught:
-            await core.node.submit(transaction, wait_ms=1)
-        assert caught.value.code is ApiReason.PENDING
-        transaction_id = (await core.node.submit(transaction, wait_ms=0)).transaction_id
-        assert (await core.node.get_transaction(transaction_id))[0] is TransactionState.PENDING
+        with harness.holding_blocks(core):
+            with pytest.raises(ApiError) as caught:
+                await core.node.submit(transaction, wait_ms=1)
+            assert caught.value.code is ApiReason.PENDING
+            transaction_id = (await core.node.submit(transaction, wait_ms=0)).transaction_id
+            state, _ = await core.node.get_transaction(transaction_id)
+            assert state is TransactionState.PENDING
         [answer] = await harness.submit_all(core, [transaction])
         assert answer.transaction_id == transaction_id
         assert (await core.node.get_transaction(transaction_id))[0] is TransactionState.CERTIFIED
@@ -212,19 +212,19 @@ def test_a_full_queue_refuses_with_a_retry_delay(tmp_path: Path) -> None:
         harness.config = replace(harness.config, admission=admission)
         async with harness.running() as core:
             await harness.until_height(core, 1)
-            await harness.submit_all(core, [harness.transaction(n) for n in range(3)])
-            before = core.driver.tip.height
-            accepted = [
-                await core.node.submit(harness.transaction(n), wait_ms=0) for n in range(10, 13)
-            ]
-            with pytest.raises(ApiError) as caught:
-                await core.node.submit(harness.transaction(13), wait_ms=0)
-            assert caught.value.code is ReceiptCode.OVERLOADED
-            assert caught.value.retry_after_ms
-            assert core.driver.tip.height == before
-            refused_id = harness.world.check(harness.transaction(13)).transaction_id
-            state, _ = await core.node.get_transaction(refused_id)
-            assert state is TransactionState.UNKNOWN
+            with harness.holding_blocks(core):
+                before = core.driver.tip.height
+                accepted = [
+                    await core.node.submit(harness.transaction(n), wait_ms=0) for n in range(10, 13)
+                ]
+                with pytest.raises(ApiError) as caught:
+                    await core.node.submit(harness.transaction(13), wait_ms=0)
+                assert caught.value.code is ReceiptCode.OVERLOADED
+                assert caught.value.retry_after_ms
+                assert core.driver.tip.height == before
+                refused_id = harness.world.check(harness.transaction(13)).transaction_id
+                state, _ = await core.node.get_transaction(refused_id)
+                assert state is TransactionState.UNKNOWN
         replay(harness)
         async with harness.running() as core:
             for submitted in accepted:

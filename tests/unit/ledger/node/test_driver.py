@@ -21,7 +21,7 @@ from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError
 from ledger.storage.kv import WriteBatch
 from ledger.storage.log import LogStore
-from tests.support.node_harness import WAIT_MS, NodeHarness, crash_at, replay
+from tests.support.node_harness import WAIT_MS, NodeHarness, crash_at, replay, until
 
 
 def header_at(harness: NodeHarness, height: int) -> BlockHeader:
@@ -82,6 +82,27 @@ def test_what_waits_together_comes_into_one_block(tmp_path: Path) -> None:
             assert len(set(places)) == 50
             assert places[-1][0] <= 4, "a few blocks, not fifty"
         replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_a_block_waits_for_what_is_being_checked_but_not_for_ever(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            with harness.holding_blocks(core):
+                first = asyncio.ensure_future(harness.submit(core, harness.transaction(1)))
+                await until(lambda: len(core.pool) == 1)
+                second = asyncio.ensure_future(harness.submit(core, harness.transaction(2)))
+                await until(lambda: len(core.pool) == 2)
+                assert core.driver.tip.height == 1
+                harness.clock.advance(harness.config.blocks.linger_ms)
+                heights = [(await task).receipt.height for task in (first, second)]
+                assert heights == [2, 2]
+            # Nothing more is on its way: at once, though no time passes.
+            third = await harness.submit(core, harness.transaction(3))
+            assert third.receipt.height == 3
 
     asyncio.run(scenario())
 
@@ -293,7 +314,7 @@ def test_stopping_certifies_what_is_queued(tmp_path: Path) -> None:
             accepted = [await core.node.submit(t, wait_ms=0) for t in transactions]
             waiting = [asyncio.ensure_future(harness.submit(core, t)) for t in transactions[5:]]
             await asyncio.sleep(0)
-            await core.stop()
+            await core.stop_driving()
             for answer in await asyncio.gather(*waiting):
                 assert answer.receipt.code == ReceiptCode.APPLIED
         replay(harness)

@@ -80,7 +80,7 @@ def test_everybody_who_waits_gets_the_proof_and_cancelling_one_cancels_no_other(
         pool = make_pool()
         pending = pool.add(transaction(1))
         other = pool.add(transaction(2))
-        waits = [asyncio.ensure_future(pending.wait()) for _ in range(3)]
+        waits = [asyncio.ensure_future(pending.wait(60_000)) for _ in range(3)]
         await asyncio.sleep(0)
         assert pool.is_awaited(pending.transaction.transaction_id)
         assert not pool.is_awaited(other.transaction.transaction_id)
@@ -99,7 +99,7 @@ def test_closing_tells_who_waits_and_admits_nothing() -> None:
     async def scenario() -> None:
         pool = make_pool()
         pending = pool.add(transaction(1))
-        wait = asyncio.ensure_future(pending.wait())
+        wait = asyncio.ensure_future(pending.wait(60_000))
         await asyncio.sleep(0)
         pool.close()
         assert await wait is None
