@@ -92,7 +92,7 @@ class Admission:
         self._chain_id = chain_id
         self._pool = pool
         self._certified = certified
-        self._authenticator = authenticator
+        self.authenticator = authenticator
         self._closed_reason = closed_reason
         self._notify = notify
         self._readers = readers
@@ -226,7 +226,7 @@ class Admission:
     ) -> list[CheckedTransaction | Known | ApiError]:
         """In a thread."""
         results: list[CheckedTransaction | Known | ApiError] = []
-        authenticate = self._authenticator()
+        authenticate = self.authenticator()
         for encoded, is_known_wanted in batch:
             try:
                 transaction_id = _compute_id(encoded)

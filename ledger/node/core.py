@@ -101,7 +101,7 @@ class NodeCore:
         )
         self.driver = self._make_driver(rules, keys, stores, worker)
         queries = Queries(stores.chain, rules.chain_id)
-        admission = Admission(
+        self.admission = Admission(
             chain_id=rules.chain_id,
             pool=self.pool,
             certified=queries,
@@ -119,7 +119,7 @@ class NodeCore:
             genesis=encoded_genesis,
             chain=stores.chain,
             driver=self.driver,
-            admission=admission,
+            admission=self.admission,
             queries=queries,
             clock=environment.clock,
             readers=readers,

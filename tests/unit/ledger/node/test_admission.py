@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from ledger.model.codec import decode, encode
 from ledger.model.limits import TRANSACTION_SIZE_MAX
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.transaction import Receipt, Transaction
+from ledger.model.transaction_check import CheckedTransaction
+from ledger.node.admission import Authenticate
 from ledger.node.core import NodeCore
 from tests.support.ledger_world import make_organisation
-from tests.support.node_harness import WAIT_MS, NodeHarness, replay
+from tests.support.node_harness import WAIT_MS, NodeHarness, replay, until
 
 
 def run(tmp_path: Path, scenario: Callable[[NodeHarness, NodeCore], Awaitable[None]]) -> None:
@@ -132,6 +135,35 @@ def test_submitting_twice_at_once_executes_once(tmp_path: Path) -> None:
         transaction = harness.transaction(1)
         answers = await harness.submit_all(core, [transaction] * 10)
         assert all(answer == answers[0] for answer in answers)
+
+    run(tmp_path, scenario)
+
+
+def test_a_transaction_certified_while_its_twin_is_checked_is_not_taken_again(
+    tmp_path: Path,
+) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transaction = harness.transaction(1)
+        begun, released = threading.Event(), threading.Event()
+
+        def hold() -> Authenticate:
+            def check(_: CheckedTransaction) -> None:
+                begun.set()
+                assert released.wait(10)
+
+            return check
+
+        with harness.holding_blocks(core):
+            first = asyncio.ensure_future(harness.submit(core, transaction))
+            await until(lambda: len(core.pool) == 1)
+            core.admission.authenticator = hold
+            twin = asyncio.ensure_future(harness.submit(core, transaction))
+            await until(begun.is_set)
+            harness.clock.advance(1000)
+            verified = await first
+            released.set()
+        assert await twin == verified
+        assert core.driver.tip.height == verified.receipt.height
 
     run(tmp_path, scenario)
 
