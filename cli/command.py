@@ -38,7 +38,7 @@ class PsetCommand(click.Command):
         self.examples = inspect.cleandoc(examples)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *global_options(hidden=True)]
+        return [*super().get_params(ctx), *global_options(shown=False)]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -59,7 +59,7 @@ class PsetGroup(click.Group):
         self.examples = inspect.cleandoc(examples)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *global_options(hidden=True)]
+        return [*super().get_params(ctx), *global_options(shown=False)]
 
     def invoke(self, ctx: click.Context) -> Any:
         if not _rest(ctx):
@@ -145,7 +145,7 @@ class RootGroup(PsetGroup):
             raise click.UsageError(text, ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*click.Group.get_params(self, ctx), *global_options(hidden=False)]
+        return [*click.Group.get_params(self, ctx), *global_options(shown=True)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

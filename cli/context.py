@@ -20,7 +20,7 @@ import click
 
 from cli.errors import CommandError
 from cli.output import Output
-from cli.parameters import DURATION, ORGANISATION
+from cli.parameters import DURATION, ORGANISATION, is_organisation_reference
 from sdk.errors import PsetError
 from sdk.passphrases import PASSPHRASE_FILE_VARIABLE
 
@@ -163,7 +163,7 @@ class CliContext:
         """The organisation that acts: ``--as``, else PSET_AS, else the profile.
 
         Raises:
-            CommandError: NO_ORGANISATION.
+            CommandError: NO_ORGANISATION, ORGANISATION_MALFORMED.
         """
         org = self.acting_or_none()
         if org is None:
@@ -176,11 +176,19 @@ class CliContext:
 
     def acting_or_none(self) -> str | None:
         """As `acting`, None when no organisation is named."""
-        return (
+        org = (
             self.settings.acting
             or os.environ.get(AS_VARIABLE)
             or self.home.read_profile().organisation
         )
+        # A flag was checked when it was parsed; it names a directory of keys, so the others are too.
+        if org is not None and not is_organisation_reference(org):
+            raise CommandError(
+                f"{org!r} names no organisation",
+                code="ORGANISATION_MALFORMED",
+                remedy=f"Mend {AS_VARIABLE} or the profile: a DID, a short name or a code.",
+            )
+        return org
 
     def act_for(self, org: str) -> None:
         """Act for this organisation unless ``--as`` or PSET_AS names another."""
@@ -322,14 +330,25 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     setattr(settings, param.name, value)
 
 
-def global_options(*, hidden: bool) -> list[click.Option]:
-    """The global flags as options of one command; shown in the help of `pset` itself only."""
+class GlobalOption(click.Option):
+    """A global flag: completed everywhere, shown in the help of `pset` itself only."""
+
+    def __init__(self, *args: Any, is_shown: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_shown = is_shown
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        return super().get_help_record(ctx) if self._is_shown else None
+
+
+def global_options(*, shown: bool) -> list[click.Option]:
+    """The global flags as options of one command."""
 
     def option(*declarations: str, help: str, **extra: Any) -> click.Option:  # noqa: A002
-        return click.Option(
+        return GlobalOption(
             declarations,
             help=help,
-            hidden=hidden,
+            is_shown=shown,
             expose_value=False,
             callback=_remember,
             is_eager=True,
