@@ -13,13 +13,14 @@
 | grpc-unary-64 | the same with 64 calls under way: wall time ÷ calls |
 | write-floor | what one validator cannot leave out for one certified write: grpc-unary + 3 fdatasync + ed25519-verify + bls-sign + bls-verify |
 
-The limits that only compute are measured again before each workload and pooled, so that a machine
-whose speed drifts is the same machine on both sides of a ratio.
+All but the slow ones (BLS) are measured again before each workload and after the last, and pooled: a
+machine whose speed drifts, or that others use too, is the same machine on both sides of a ratio.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
@@ -29,9 +30,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 import grpc
 import grpc.aio
@@ -56,6 +56,8 @@ LEVELDB_BATCH: Final = "leveldb-batch-100"
 GRPC_UNARY: Final = "grpc-unary"
 GRPC_UNARY_64: Final = "grpc-unary-64"
 WRITE_FLOOR: Final = "write-floor"
+CONTENTION: Final = "contention"
+"""No limit: how much of a processor others take."""
 
 WRITE_FLOOR_PARTS: Final = {
     GRPC_UNARY: 1,
@@ -77,7 +79,7 @@ _UNIT_SECONDS: Final = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 
 
 class Limits:
-    """Seconds of one operation, by limit; samples are pooled over the run."""
+    """Seconds of one operation, by limit; samples are pooled over the run. Close it."""
 
     def __init__(self, directory: Path, effort: Effort, seed: int) -> None:
         """`directory` is where the stores of the workloads are; `seed` makes the inputs."""
@@ -85,27 +87,43 @@ class Limits:
         self._effort = effort
         self._samples: dict[str, list[float]] = {}
         self._computations = _make_computations(random.Random(seed))
+        self._stack = contextlib.ExitStack()
+        self._echo_address = ""
+
+    def __enter__(self) -> Self:
+        name = tempfile.TemporaryDirectory(prefix="limits-", dir=self._directory)
+        self._directory = Path(self._stack.enter_context(name))
+        self._echo_address = self._stack.enter_context(echo_server())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def measure_all(self) -> None:
         """Measure every limit once."""
-        self.probe(self._effort)
         for name, operation in _make_slow_computations().items():
             self._extend(name, sample(operation, _nothing, self._effort))
-        with tempfile.TemporaryDirectory(dir=self._directory) as name:
-            self._measure_disk(Path(name))
-        with echo_server() as address:
-            self._measure_calls(address)
+        self.probe(self._effort)
 
     def probe(self, effort: Effort | None = None) -> None:
-        """Measure again what only computes."""
+        """Measure again, shortly, what may have changed."""
+        effort = effort or _PROBE
         for name, operation in self._computations.items():
-            self._extend(name, sample(operation, _nothing, effort or _PROBE))
+            self._extend(name, sample(operation, _nothing, effort))
+        self._extend(CONTENTION, _sample_contention(self._computations[ED25519_VERIFY]))
+        self._measure_disk(effort)
+        self._measure_calls(effort)
 
     def seconds(self, name: str) -> float:
         """Seconds of one operation. Raises KeyError for an unknown limit."""
         if name == WRITE_FLOOR:
             return sum(self.seconds(part) * count for part, count in WRITE_FLOOR_PARTS.items())
         return statistics.median(self._samples[name])
+
+    @property
+    def contention(self) -> float:
+        """Wall time ÷ processor time of something that only computes: 1 on a machine of its own."""
+        return statistics.median(self._samples[CONTENTION])
 
     def value(self, name: str, unit: str, count: int = 1) -> float:
         """A limit in the unit of a result: time for `count` operations, or operations a second."""
@@ -115,16 +133,17 @@ class Limits:
     def figures(self) -> Iterator[Figure]:
         """The limits themselves, as durations of one operation."""
         for name, samples in self._samples.items():
-            yield Figure("limit", name, summarise(samples).scaled(1e6), "µs")
+            if name != CONTENTION:
+                yield Figure("limit", name, summarise(samples).scaled(1e6), "µs")
         yield Figure("limit", WRITE_FLOOR, self.seconds(WRITE_FLOOR) * 1e6, "µs")
 
     def _extend(self, name: str, samples: Sequence[float]) -> None:
         self._samples.setdefault(name, []).extend(samples)
 
-    def _measure_disk(self, directory: Path) -> None:
+    def _measure_disk(self, effort: Effort) -> None:
         block = random.Random(0).randbytes(APPEND_SIZE)
         for name, sync in ((FSYNC, os.fsync), (FDATASYNC, getattr(os, "fdatasync", os.fsync))):
-            descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = os.open(self._directory / name, _APPEND, 0o600)
             try:
 
                 def append(
@@ -135,28 +154,42 @@ class Limits:
                     os.write(descriptor, block)
                     sync(descriptor)
 
-                self._extend(name, sample(append, _nothing, self._effort, Clock.WALL))
+                self._extend(name, sample(append, _nothing, effort, Clock.WALL))
             finally:
                 os.close(descriptor)
-        self._extend(LEVELDB_BATCH, _sample_leveldb(directory / "leveldb", self._effort))
+        self._extend(LEVELDB_BATCH, _sample_leveldb(self._directory / "leveldb", effort))
 
-    def _measure_calls(self, address: str) -> None:
+    def _measure_calls(self, effort: Effort) -> None:
         payload = bytes(CALL_SIZE)
-        with grpc.insecure_channel(address) as channel:
+        with grpc.insecure_channel(self._echo_address) as channel:
             call: Any = cast("Any", channel).unary_unary(ECHO_METHOD)
 
             def once(_: None) -> None:
                 call(payload, timeout=30)
 
-            self._extend(GRPC_UNARY, sample(once, _nothing, self._effort, Clock.WALL))
-        self._extend(GRPC_UNARY_64, asyncio.run(_sample_parallel_calls(address, self._effort)))
+            self._extend(GRPC_UNARY, sample(once, _nothing, effort, Clock.WALL))
+        parallel = asyncio.run(_sample_parallel_calls(self._echo_address, effort))
+        self._extend(GRPC_UNARY_64, parallel)
 
 
+_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _PROBE: Final = Effort(samples_count=3, sample_s=0.02)
 
 
 def _nothing(count: int) -> list[None]:
     return [None] * count
+
+
+def _sample_contention(operation: Callable[[None], object]) -> list[float]:
+    """Of runs of about 10 ms; the first warms up."""
+    ratios: list[float] = []
+    for _ in range(4):
+        wall_ns, cpu_ns = Clock.WALL.read_ns(), Clock.CPU.read_ns()
+        for _ in range(200):
+            operation(None)
+        cpu_ns = Clock.CPU.read_ns() - cpu_ns
+        ratios.append((Clock.WALL.read_ns() - wall_ns) / cpu_ns)
+    return ratios[1:]
 
 
 def _make_computations(generator: random.Random) -> dict[str, Callable[[None], object]]:
@@ -231,7 +264,7 @@ async def _sample_parallel_calls(address: str, effort: Effort) -> list[float]:
     return samples[1:]  # the first warms up
 
 
-@contextmanager
+@contextlib.contextmanager
 def echo_server() -> Generator[str]:
     """A gRPC server in a process of its own that answers with what it is sent; its address."""
     with subprocess.Popen(

@@ -15,6 +15,8 @@ from benchmarks.results import Result, Run
 
 DRIFT_MAX = 0.1
 """Change of the machine's own speed within a run that the report speaks of."""
+CONTENTION_MAX = 0.1
+"""Share of a processor taken by others that the report speaks of."""
 
 
 def print_report(run: Run, console: Console) -> None:
@@ -90,32 +92,36 @@ def _notes(run: Run) -> Iterator[str]:
     drift = machine.get("drift")
     if isinstance(drift, int | float) and abs(drift - 1) > DRIFT_MAX:
         yield f"the machine's own speed changed within the run ({drift:.2f} × the first figures)"
-    load, cores = machine.get("load_average"), machine.get("cores")
-    if isinstance(load, int | float) and isinstance(cores, int) and load > cores / 2:
-        yield "the machine was busy when the run began: figures by the wall clock suffer"
+    contention = machine.get("contention")
+    if isinstance(contention, int | float) and contention > 1 + CONTENTION_MAX:
+        yield (
+            f"others used the machine too: a second of work took {contention:.2f} s;"
+            " figures by the wall clock suffer, ratios to processor time with them"
+        )
 
 
 def _make_table(workload: str, results: Sequence[Result]) -> Table:
     table = Table(title=workload, title_justify="left", title_style="bold", box=box.SIMPLE)
     has_limits = any(result.limit_name for result in results)
     table.add_column("metric", no_wrap=True)
-    table.add_column("parameters", style="dim")
     table.add_column("median", justify="right")
     table.add_column("", justify="left")
     table.add_column("quartiles", justify="right", style="dim", no_wrap=True)
     if has_limits:
         table.add_column("ratio", justify="right")
         table.add_column("to", style="dim", no_wrap=True)
+    parameters = ""
     for result in results:
-        spread = ""
-        if result.samples > 1:
-            spread = f"{format_number(result.low)} – {format_number(result.high)}"
+        if result.describe_parameters() != parameters:
+            parameters = result.describe_parameters()
+            table.add_row(Text(parameters, style="bold"))
         row = [
-            result.metric,
-            " ".join(f"{name}={value}" for name, value in result.parameters.items()),
+            f"  {result.metric}" if parameters else result.metric,
             format_number(result.value),
             result.unit,
-            spread,
+            f"{format_number(result.low)} – {format_number(result.high)}"
+            if result.samples > 1
+            else "",
         ]
         if has_limits:
             row += [format_ratio(result.ratio), result.limit_name or ""]

@@ -47,8 +47,11 @@ class Result:
     @property
     def identity(self) -> str:
         """What tells it from every other result of a run."""
-        parameters = ", ".join(f"{name}={self.parameters[name]}" for name in self.parameters)
-        return f"{self.workload} ({parameters}) {self.metric}"
+        return f"{self.workload} ({self.describe_parameters()}) {self.metric}"
+
+    def describe_parameters(self) -> str:
+        """`keys=10000, batch=1`."""
+        return ", ".join(f"{name}={value}" for name, value in self.parameters.items())
 
     @property
     def is_higher_better(self) -> bool:

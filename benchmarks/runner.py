@@ -78,21 +78,22 @@ def run_workloads(
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=directory) as name:
         context = Context(Path(name), effort, is_quick=is_quick, seed=seed, note=note)
-        limits = Limits(context.directory, effort, seed)
-        note("limits of this machine")
-        limits.measure_all()
-        before_s = limits.seconds(ED25519_VERIFY)
-        for workload in workloads:
-            note(workload.name)
+        with Limits(context.directory, effort, seed) as limits:
+            note("limits of this machine")
+            limits.measure_all()
+            before_s = limits.seconds(ED25519_VERIFY)
+            for workload in workloads:
+                note(workload.name)
+                limits.probe()
+                figures += workload.run(context)
             limits.probe()
-            figures += workload.run(context)
-        limits.probe()
     results = [make_result(figure, limits.value) for figure in (*limits.figures(), *figures)]
     machine |= {
         "quick": is_quick,
         "seed": seed,
         "seconds": round(time.monotonic() - begin_s, 1),
         "drift": round(limits.seconds(ED25519_VERIFY) / before_s, 3),
+        "contention": round(limits.contention, 3),
     }
     if hasattr(os, "getloadavg"):
         machine["load_average_after"] = round(os.getloadavg()[0], 2)

@@ -21,6 +21,7 @@ MACHINE: dict[str, Any] = {
     "load_average_after": 0.2,
     "quick": False,
     "drift": 1.0,
+    "contention": 1.02,
 }
 
 
@@ -101,7 +102,7 @@ def test_the_report_shows_value_unit_limit_and_ratio() -> None:
     [
         ({"quick": True}, "quick run"),
         ({"drift": 1.3}, "speed changed"),
-        ({"load_average": 1.9}, "busy"),
+        ({"contention": 1.4}, "others used the machine"),
     ],
 )
 def test_what_weakens_a_run_is_said(machine: dict[str, Any], note: str) -> None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 import benchmarks.__main__ as command
 from benchmarks import runner
-from benchmarks.limits import ED25519_VERIFY, WRITE_FLOOR, WRITE_FLOOR_PARTS, Limits
+from benchmarks.limits import (
+    CONTENTION,
+    ED25519_VERIFY,
+    FDATASYNC,
+    GRPC_UNARY,
+    LEVELDB_BATCH,
+    WRITE_FLOOR,
+    WRITE_FLOOR_PARTS,
+    Limits,
+)
 from benchmarks.machine import describe_commit, describe_machine
 from benchmarks.results import Figure, Run, encode_run, read_run
 from benchmarks.runner import WORKLOADS, UnknownWorkloadError, run_workloads, select_workloads
@@ -23,9 +32,13 @@ TINY = Effort(samples_count=2, sample_s=0.001, samples_count_min=1)
 class FixedLimits(Limits):
     """Every limit takes a millisecond; nothing is measured."""
 
+    def __enter__(self) -> Self:
+        return self
+
     def measure_all(self) -> None:
         for name in {*WRITE_FLOOR_PARTS, ED25519_VERIFY}:
             self._samples[name] = [0.001]
+        self._samples[CONTENTION] = [1.5]
 
     def probe(self, effort: Effort | None = None) -> None:
         self._samples[ED25519_VERIFY].append(0.001)
@@ -69,6 +82,7 @@ def test_figures_stand_beside_the_limits_of_the_same_run(tmp_path: Path) -> None
     assert run.find("limit", ED25519_VERIFY)[0].value == 1000.0
     assert run.machine["quick"] is True
     assert run.machine["drift"] == 1.0
+    assert run.machine["contention"] == 1.5
     assert "sample" in notes
 
 
@@ -85,13 +99,19 @@ def test_the_floor_of_a_write_is_the_sum_of_its_parts(tmp_path: Path) -> None:
     assert floor.value == pytest.approx(1000.0 * sum(WRITE_FLOOR_PARTS.values()))
 
 
-def test_the_limits_that_only_compute_are_real(tmp_path: Path) -> None:
-    limits = Limits(tmp_path, TINY, seed=1)
-    limits.probe(TINY)
+def test_limits_are_measured_and_leave_nothing_behind(tmp_path: Path) -> None:
+    with Limits(tmp_path, TINY, seed=1) as limits:
+        limits.measure_all()
+        figures = {figure.metric: figure for figure in limits.figures()}
+        limits.probe()
     verify = limits.seconds(ED25519_VERIFY)
     assert 1e-6 < verify < 1e-2
     assert limits.value(ED25519_VERIFY, "µs", 10) == pytest.approx(verify * 1e7)
     assert limits.value(ED25519_VERIFY, "writes/s") == pytest.approx(1 / verify)
+    assert {*WRITE_FLOOR_PARTS, FDATASYNC, GRPC_UNARY, LEVELDB_BATCH} <= figures.keys()
+    assert CONTENTION not in figures
+    assert limits.contention > 0.9
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(KeyError):
         limits.seconds("unknown")
 
