@@ -418,6 +418,10 @@ _NODE: Final = {
         "The node cannot listen at its address.",
         "Free the port, or choose another in config.toml.",
     ),
+    "NO_FREE_PORT": (
+        "No port of this machine is free for a node.",
+        "End what holds them, or try again.",
+    ),
     "VALIDATOR_UNKNOWN": (
         "The genesis document knows no such validator.",
         "Set node.id in config.toml to the validator's id.",

@@ -58,7 +58,7 @@ def test_taken(kind: Any, text: str, value: object) -> None:
         (DAY, "14 May 2026"),
         (DAY, "2026-02-30"),
         (DAY, "2026-5-14"),
-        (DAY, "２０２６-05-14"),
+        (DAY, "\uff12\uff10\uff12\uff16-05-14"),
         (WHEN, "-1"),
         (WHEN, "soon"),
         (DURATION, "30"),

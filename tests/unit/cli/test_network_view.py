@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validators' own words as a table, and the quorum as a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli.network_view import ValidatorView, network_data, network_text, quorum, view_of_statuses
+from cli.output import Output
+from sdk.networks import read_network
+
+
+@dataclass
+class Status:
+    height: int = 7
+    voting: bool = True
+    voting_reason: str = ""
+    state_root: bytes = b"\xab"
+    software_version: str = "1"
+
+
+def views(voting: int, of: int) -> list[ValidatorView]:
+    return [
+        ValidatorView(f"n{n}", "saqa", "running", n < voting, "", 1, 0, "ab", "1", "")
+        for n in range(of)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("voting", "of", "fault_model", "needed", "words"),
+    [
+        (1, 1, "crash", 1, "none may fail"),
+        (4, 4, "byzantine", 3, "1 more may fail before writes stop"),
+        (3, 4, "byzantine", 3, "none may fail"),
+        (2, 4, "byzantine", 3, "no writes until 1 more vote"),
+        (0, 5, "crash", 3, "no writes until 3 more votes"),
+    ],
+)
+def test_the_quorum_in_words(
+    voting: int, of: int, fault_model: str, needed: int, words: str
+) -> None:
+    found = quorum(views(voting, of), fault_model)
+    assert (found["voting"], found["of"], found["needed"]) == (voting, of, needed)
+    assert found["text"].endswith(words)
+
+
+def test_one_that_runs(network_directory: Path) -> None:
+    network = read_network(network_directory)
+    (view,) = view_of_statuses(network, {"n1": Status()})
+    assert (view.organisation, view.state, view.behind, view.state_root) == (
+        "saqa",
+        "running",
+        0,
+        "ab",
+    )
+    data = network_data([view], "crash")
+    assert set(data["validators"][0]) >= {
+        "id",
+        "organisation",
+        "state",
+        "voting",
+        "height",
+        "behind",
+        "state_root",
+        "version",
+    }
+    assert set(data["quorum"]) == {"needed", "of", "voting", "text"}
+
+
+@pytest.mark.parametrize(("stopped", "state"), [((), "unreachable"), (("n1",), "stopped")])
+def test_one_that_does_not_answer(
+    network_directory: Path, stopped: tuple[str, ...], state: str
+) -> None:
+    network = read_network(network_directory)
+    (view,) = view_of_statuses(network, {"n1": "refused"}, stopped=stopped)
+    assert (view.state, view.voting, view.height, view.problem) == (state, False, None, "refused")
+
+
+def test_people_read_why_one_does_not_vote(
+    network_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = read_network(network_directory)
+    seen = view_of_statuses(network, {"n1": Status(voting=False, voting_reason="diverged")})
+    Output().words(network_text(seen, "crash"))
+    text = capsys.readouterr().out
+    assert "no, diverged" in text
+    assert "0 of 1 validator voting" in text
