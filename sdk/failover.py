@@ -201,7 +201,7 @@ _UNAVAILABLE_CODES: Final = {
     CallFault.NODE_FAULT: "NODE_FAULT",
 }
 _PHASE_REMEDIES: Final[dict[Phase, str]] = {
-    "not-sent": "Nothing was sent. Check the network with `pset doctor` and try again.",
+    "not-sent": "Nothing was sent. Check it with `pset network status` and try again.",
     "unknown": "It may have arrived. Repeat the same call with the same idempotency key, or look it"
     " up with `pset ledger tx`; it is never applied twice.",
     "pending": "It was taken and is not decided yet. Look it up with `pset ledger tx`.",
