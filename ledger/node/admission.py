@@ -104,13 +104,11 @@ class Admission:
     async def submit(self, encoded: bytes, *, wait_ms: int) -> Submitted:
         """Admit one transaction; wait up to `wait_ms` for its proof. Raises ApiError."""
         pool = self._pool
-        pool.check_room(1, len(encoded))
         settled_count = pool.settled_count
-        pool.arriving_count += 1
         try:
-            found = await self._examine(encoded)
+            with pool.arriving(len(encoded)):
+                found = await self._examine(encoded)
         finally:
-            pool.arriving_count -= 1
             # A block may have waited for this one.
             self._notify()
         if isinstance(found, CheckedTransaction) and pool.settled_count != settled_count:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ledger.api.ports import NodeStatus
 from ledger.api.probe import NodeProbe, ProbeError
@@ -63,6 +63,8 @@ START_SECONDS_MAX: Final = 60.0
 """How long a network may take until a block is certified."""
 STOP_SECONDS_MAX: Final = 30.0
 PROBE_SECONDS: Final = 2.0
+PORTS: Final = range(20_000, 32_000)
+PORT_TRIES_COUNT_MAX: Final = 1_000
 ROOT_GRANT_DAY: Final = 14_396
 """2009-06-01, when the NQF Act came into force."""
 
@@ -338,15 +340,26 @@ def _create_organisation(
 
 
 def _find_free_ports(count: int) -> list[int]:
-    """Ports of the loopback that are free now."""
-    with_sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for held in with_sockets:
-            held.bind(("127.0.0.1", 0))
-        return [cast("int", held.getsockname()[1]) for held in with_sockets]
-    finally:
-        for held in with_sockets:
-            held.close()
+    """Different ports of the loopback that are free now.
+
+    Below those that systems give to outgoing connections, one of which could take a port before
+    the node does.
+    """
+    found: list[int] = []
+    for _ in range(PORT_TRIES_COUNT_MAX):
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise NodeError(
+        "NO_FREE_PORT", "no free port was found on the loopback", "Close some programs."
+    )
 
 
 def _wait_until_certified(

@@ -21,6 +21,7 @@ pool, ordering and `tip`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ from ledger.storage.blocks import StoredBlock
 from ledger.storage.chain import ChainHead, ChainStore
 from ledger.storage.consistency import find_block_above
 from ledger.storage.errors import DIVERGENCE, CorruptionError
+
+_log = logging.getLogger(__name__)
 
 BLOCK_OVERHEAD_SIZE: Final = 16
 """Bytes that an encoded block needs for each transaction beside its own, at most."""
@@ -301,6 +304,7 @@ class Driver:
         self._in_flight = False
         self._heartbeat_at = self._clock.monotonic_ms() + self._options.freshness_interval_ms
         self._pool.settle((t.transaction_id for t in transactions), proofs)
+        _log.debug("certified height=%d transactions=%d", tip.height, len(transactions))
         self._failpoint(Failpoint.AFTER_ANSWER, tip.height)
 
     def _write_certified(self, provisional: Provisional) -> tuple[Tip, dict[bytes, bytes]]:

@@ -11,8 +11,9 @@ One thread: the event loop's. Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.api.ports import ApiError
@@ -75,6 +76,7 @@ class TransactionPool:
         self._closed = False
         self.arriving_count = 0
         """Transactions that are being checked and may be queued in a moment."""
+        self._arriving_size = 0
         self.settled_count = 0
         """Transactions that left because they were certified; only rises."""
 
@@ -95,25 +97,41 @@ class TransactionPool:
         """The same, by its bytes with signatures: they need not be verified again."""
         return self._by_encoded.get(encoded)
 
-    def check_room(self, count: int, size_bytes: int) -> None:
-        """Raise ApiError (OVERLOADED) unless so many more transactions fit."""
+    @contextlib.contextmanager
+    def arriving(self, size_bytes: int) -> Generator[None]:
+        """Room for one more transaction while it is checked.
+
+        Raises ApiError: OVERLOADED when it would not fit with all others, NOT_READY when closed.
+        """
         if self._closed:
             raise ApiError(ReceiptCode.NOT_READY, "the node is stopping")
         if (
-            len(self._queue) + count > self._count_max
-            or self._queue_size + size_bytes > self._size_bytes_max
+            len(self._queue) + self.arriving_count >= self._count_max
+            or self._queue_size + self._arriving_size + size_bytes > self._size_bytes_max
         ):
             raise ApiError(
                 ReceiptCode.OVERLOADED,
-                f"{len(self._queue)} transactions wait for a block already",
+                f"{len(self._queue)} transactions wait for a block,"
+                f" {self.arriving_count} are being checked",
                 retry_after_ms=RETRY_AFTER_MS,
             )
+        self.arriving_count += 1
+        self._arriving_size += size_bytes
+        try:
+            yield
+        finally:
+            self.arriving_count -= 1
+            self._arriving_size -= size_bytes
 
     def add(self, transaction: CheckedTransaction) -> Pending:
-        """Queue a transaction, or join the one with this id. Raises ApiError (OVERLOADED)."""
+        """Queue a transaction, or join the one with this id. Raises ApiError (NOT_READY).
+
+        There is room: `arriving` has seen to it.
+        """
+        if self._closed:
+            raise ApiError(ReceiptCode.NOT_READY, "the node is stopping")
         pending = self._pending.get(transaction.transaction_id)
         if pending is None:
-            self.check_room(1, len(transaction.encoded))
             pending = Pending(transaction)
             self._pending[transaction.transaction_id] = pending
             self._by_encoded[transaction.encoded] = transaction

@@ -240,7 +240,8 @@ def test_many_at_once_are_answered_in_their_order(tmp_path: Path) -> None:
 def test_a_full_queue_refuses_with_a_retry_delay(tmp_path: Path) -> None:
     async def main() -> None:
         harness = NodeHarness(tmp_path)
-        admission = replace(harness.config.admission, queue_count_max=3)
+        # Three, and the one that seems to be checked while blocks are held.
+        admission = replace(harness.config.admission, queue_count_max=4)
         harness.config = replace(harness.config, admission=admission)
         async with harness.running() as core:
             await harness.until_height(core, 1)

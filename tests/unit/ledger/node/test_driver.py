@@ -18,9 +18,10 @@ from ledger.node.core import NodeCore
 from ledger.node.failpoints import Failpoint
 from ledger.state.machine import BlockResult, execute_block
 from ledger.storage.chain import ChainStore
-from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError
+from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError, StorageError
 from ledger.storage.kv import WriteBatch
 from ledger.storage.log import LogStore
+from ledger.storage.memory import MemoryStore
 from tests.support.node_harness import WAIT_MS, NodeHarness, crash_at, replay, until
 
 
@@ -360,5 +361,46 @@ def test_a_stopping_node_takes_nothing(tmp_path: Path) -> None:
                 await core.node.submit(harness.transaction(1), wait_ms=WAIT_MS)
             assert caught.value.code is ReceiptCode.NOT_READY
         assert len(replay(harness)) == 2
+
+    asyncio.run(scenario())
+
+
+class FullStore(MemoryStore):
+    """A disk that is full from some write on."""
+
+    def __init__(self, writes_count_max: int) -> None:
+        super().__init__()
+        self.writes_left = writes_count_max
+
+    def write(self, batch: WriteBatch, *, sync: bool) -> None:
+        self.writes_left -= 1
+        if self.writes_left < 0:
+            raise StorageError("STORAGE_IO", "no space left", "Make room.")
+        super().write(batch, sync=sync)
+
+
+@pytest.mark.parametrize("writes", range(1, 12))
+def test_a_full_disk_stops_the_node_and_loses_nothing_acknowledged(
+    tmp_path: Path, writes: int
+) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        harness.stores["chain"] = full = FullStore(writes)
+        core = harness.make_core()
+        driving = core.start()
+        acknowledged = await submit_until_crash(harness, core, range(1, 5))
+        assert len(acknowledged) < 4
+        await asyncio.wait({driving})
+        error = driving.exception()
+        assert isinstance(error, StorageError)
+        assert (error.code, error.exit_code) == ("STORAGE_IO", 4)
+        await core.stop()
+        full.writes_left = 1_000
+        async with harness.running() as core:
+            for number in range(1, 5):
+                verified = await harness.submit(core, harness.transaction(number))
+                if number in acknowledged:
+                    assert verified == acknowledged[number]
+        replay(harness)
 
     asyncio.run(scenario())

@@ -47,20 +47,25 @@ def test_a_transaction_is_queued_once() -> None:
     assert pool.find_checked(first.transaction.encoded) is None
 
 
-@pytest.mark.parametrize(("count", "size"), [(2, 1000), (9, 25)])
+@pytest.mark.parametrize(("count", "size"), [(3, 1000), (9, 35)])
 def test_what_does_not_fit_is_refused_and_changes_nothing(count: int, size: int) -> None:
     pool = make_pool(count, size)
     pool.add(transaction(1))
     pool.add(transaction(2))
-    with pytest.raises(ApiError) as caught:
+    with pool.arriving(10):
+        assert pool.arriving_count == 1
+        with pytest.raises(ApiError) as caught, pool.arriving(10):
+            pytest.fail("there is no room beside what is being checked")
+        assert caught.value.code is ReceiptCode.OVERLOADED
+        assert caught.value.retry_after_ms
+    assert (len(pool), pool.size_bytes, pool.arriving_count) == (2, 20, 0)
+    with pool.arriving(10):
         pool.add(transaction(3))
-    assert caught.value.code is ReceiptCode.OVERLOADED
-    assert caught.value.retry_after_ms
-    assert (len(pool), pool.size_bytes) == (2, 20)
-    assert pool.find(transaction(3).transaction_id) is None
-    pool.add(transaction(1))
+    with pytest.raises(ApiError), pool.arriving(10):
+        pytest.fail("the queue is full")
     pool.take(1, 1000)
-    pool.add(transaction(3))
+    with pool.arriving(10):
+        pass
 
 
 def test_what_did_not_get_into_a_block_comes_back_to_the_front() -> None:
