@@ -113,7 +113,7 @@ class Silent(SimpleHTTPRequestHandler):
 @contextmanager
 def served(directory: Path) -> Generator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
