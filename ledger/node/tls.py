@@ -74,12 +74,6 @@ def create_ca_certificate(key: PrivateKey, validator_id: str) -> bytes:
     return der
 
 
-def encode_pem(certificate: bytes) -> bytes:
-    """A DER certificate as PEM, the form that gRPC takes."""
-    parsed = x509.load_der_x509_certificate(certificate)
-    return parsed.public_bytes(serialization.Encoding.PEM)
-
-
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """What a TLS server presents."""

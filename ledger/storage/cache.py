@@ -42,9 +42,3 @@ class GenerationCache(Generic[V]):
             self._old = self._young
             self._young = {}
             self._young_size = 0
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._young = {}
-        self._old = {}
-        self._young_size = 0

@@ -68,11 +68,6 @@ def state_key(key_hash: bytes, version: int) -> bytes:
     return STATE + key_hash + (NUMBER_MAX - version).to_bytes(8, "big")
 
 
-def state_version(key: bytes) -> int:
-    """The version in a key of `state_key`."""
-    return NUMBER_MAX - int.from_bytes(key[-8:], "big")
-
-
 def state_stop(key_hash: bytes) -> bytes:
     """Behind every version of a state key."""
     return STATE + key_hash + b"\xff" * 9
