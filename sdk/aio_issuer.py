@@ -16,24 +16,21 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Final, Self
 from uuid import uuid4
 
 from ledger.model import operations as model
 from ledger.model import schema
 from ledger.model.identifiers import is_qualification, resource_url
 from ledger.model.keys import KeyRole
-from ledger.model.limits import STATUS_CHANGES_COUNT_MAX
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import StatusListRecord
-from ledger.model.transaction import Operation
 from sdk.credentials.instants import civil_date_of
 from sdk.credentials.open_badges import MEDIA_TYPE
 from sdk.credentials.values import QUALIFICATION_PREFIX, check_values
@@ -48,8 +45,9 @@ from sdk.drafts import (
     encode_values,
     row_errors,
 )
-from sdk.errors import CallerError, RefusedError, UnavailableError
-from sdk.issuer_store import IssuerStore, ListPair, StatusPlan, StoredRecord
+from sdk.errors import CallerError, RefusedError
+from sdk.issuer_records import ListPair, StoredRecord
+from sdk.issuer_store import IssuerStore
 from sdk.issuing import (
     IssuingFacts,
     TemplateFound,
@@ -62,70 +60,22 @@ from sdk.issuing import (
     refuse,
     sign_credential,
 )
+from sdk.issuing_client import IssuingClient
 from sdk.moments import to_instant
 from sdk.passphrases import find_passphrase
-from sdk.reader import StateView, VerifiedReader
-from sdk.refusals import as_refused, refusal_receipt
-from sdk.results import Decision, Receipt, TransactionStatus
+from sdk.reader import StateView
+from sdk.results import Decision, Receipt
 from sdk.signers import Signer
+from sdk.status_changes import Action, StatusChanger, check_change
 from sdk.verification.ledger_facts import (
     IssuerFacts,
     QualificationFact,
-    StatusListFact,
     ask_issuer_facts,
     ask_qualification,
-    ask_status_list,
 )
 
-Action = Literal["revoke", "suspend", "reinstate"]
-
-REASONS: Final = frozenset(
-    {
-        "correction",
-        "fraud-finding",
-        "key-compromise",
-        "superseded",
-        "enquiry",
-        "cleared",
-        "error",
-    }
-)
-"""Why a credential's status is changed; kept in the issuer's store only."""
-
-ATTEMPTS_COUNT_MAX: Final = 8
-"""Times a change is put together anew because somebody else changed the list meanwhile."""
-RECORDS_COUNT_MAX: Final = 100_000
-"""Records of one call that changes statuses."""
 _NAMED_COUNT_MAX: Final = 5
 _CREATE_KEY_TAG: Final = b"psetledger/create-status-list/v1"
-
-
-class IssuingClient(Protocol):
-    """What an issuer needs of a client."""
-
-    @property
-    def reader(self) -> VerifiedReader: ...
-
-    @property
-    def chain_id(self) -> str: ...
-
-    @property
-    def client_checks(self) -> bool: ...
-
-    @property
-    def now_ms(self) -> int: ...
-
-    async def acting_did(self) -> str: ...
-
-    async def stored_signer(
-        self, role: KeyRole, passphrase: Callable[[], str] | None = None
-    ) -> Signer: ...
-
-    async def submit(
-        self, operation: Operation, *, idempotency_key: bytes | None = None
-    ) -> Receipt: ...
-
-    async def transaction(self, id_or_key: str | bytes) -> TransactionStatus: ...
 
 
 class Issuer:
@@ -306,135 +256,13 @@ class Issuer:
             As `revoke`; RefusedError REVOCATION_IS_FINAL when one of them is revoked and another
             action is asked for: then none is changed.
         """
-        wanted = _check_change(record_ids, reason)
+        wanted = check_change(record_ids, reason)
         store = await self._opened()
         records = await asyncio.to_thread(_find_all, store, wanted)
         async with self._changing:
-            await self._finish_plans(store)
-            by_pair: dict[int, list[StoredRecord]] = {}
-            for record in records:
-                by_pair.setdefault(record.pair.pair_id, []).append(record)
-            if action != "revoke":
-                for group in by_pair.values():
-                    await self._refuse_revoked(group)
-            receipts: list[Receipt] = []
-            unchanged = 0
-            for group in by_pair.values():
-                found, held = await self._change_group(store, group, action, reason)
-                receipts += found
-                unchanged += held
-        return StatusChangeResult(receipts, len(records), unchanged)
-
-    async def _refuse_revoked(self, group: Sequence[StoredRecord]) -> None:
-        pair = group[0].pair
-        fact = await self._read_list(pair.revocation_id)
-        revoked = [record for record in group if fact.status(record.status_index)]
-        if not revoked:
-            return
-        if self._client.client_checks:
-            receipt = refusal_receipt(ReceiptCode.REVOCATION_IS_FINAL, "")
-            named = ", ".join(record.record_id for record in revoked[:_NAMED_COUNT_MAX])
-            raise as_refused(receipt, f"revoked for good: {named}")
-        # Development networks only: let the ledger say it.
-        changes = tuple(
-            model.StatusChange(index, 0)
-            for index in sorted(record.status_index for record in revoked)
-        )
-        await self._client.submit(
-            model.UpdateStatusList(self._did, pair.revocation_id, fact.record.version, changes)
-        )
-
-    async def _change_group(
-        self, store: IssuerStore, group: Sequence[StoredRecord], action: Action, reason: str
-    ) -> tuple[list[Receipt], int]:
-        """Change the records of one pair of lists; receipts, and how many had the status before."""
-        pair = group[0].pair
-        list_id = pair.revocation_id if action == "revoke" else pair.suspension_id
-        value = 0 if action == "reinstate" else 1
-        receipts: list[Receipt] = []
-        first: int | None = None
-        for _ in range(ATTEMPTS_COUNT_MAX + len(group) // STATUS_CHANGES_COUNT_MAX):
-            fact = await self._read_list(list_id)
-            waiting = [record for record in group if fact.status(record.status_index) != value]
-            first = len(waiting) if first is None else first
-            if not waiting and receipts:
-                break
-            if not waiting:
-                receipt = await asyncio.to_thread(_first_receipt, store, group, action)
-                if receipt is not None:
-                    receipts.append(receipt)
-                    break
-                waiting = list(group)  # the store has no word of it: ask again, it changes nothing
-            part = waiting[:STATUS_CHANGES_COUNT_MAX]
-            changes = sorted((record.status_index, value) for record in part)
-            plan = StatusPlan(
-                plan_id=0,
-                action=action,
-                reason=reason,
-                list_id=list_id,
-                base_version=fact.record.version,
-                changes=tuple(changes),
-                idempotency_key=secrets.token_bytes(16),
-                record_ids=tuple(record.record_id for record in part),
+            return await StatusChanger(self._client, store, self._did).change(
+                action, records, reason
             )
-            plan = await asyncio.to_thread(store.add_plan, plan)
-            receipt = await self._carry_out(store, plan)
-            if receipt is not None:
-                receipts.append(receipt)
-                if len(part) == len(waiting):
-                    break
-        if not receipts:
-            raise UnavailableError(
-                "the status list was changed by others each time",
-                code="STATUS_LIST_BUSY",
-                remedy="Try again; changes of one list are better made by one process.",
-            )
-        return receipts, len(group) - (first or 0)
-
-    async def _carry_out(self, store: IssuerStore, plan: StatusPlan) -> Receipt | None:
-        """Send a plan and note its receipt; None when the list has moved on and it never applied."""
-        operation = model.UpdateStatusList(
-            owner=self._did,
-            list_id=plan.list_id,
-            base_version=plan.base_version,
-            changes=tuple(model.StatusChange(index, value) for index, value in plan.changes),
-        )
-        try:
-            receipt = await self._client.submit(operation, idempotency_key=plan.idempotency_key)
-        except RefusedError as error:
-            applied = await self._applied_before(plan) if _is_stale(error) else None
-            if applied is None:
-                await asyncio.to_thread(store.drop_plan, plan)
-                if _is_stale(error):
-                    return None
-                raise
-            receipt = applied
-        now_ms = self._client.now_ms
-        await asyncio.to_thread(store.finish_plan, plan, receipt.to_dict(), now_ms)
-        return receipt
-
-    async def _applied_before(self, plan: StatusPlan) -> Receipt | None:
-        """The receipt of a plan that was applied so long ago that its key is forgotten."""
-        status = await self._client.transaction(plan.idempotency_key)
-        return status.receipt if status.state == "applied" else None
-
-    async def _finish_plans(self, store: IssuerStore) -> None:
-        for plan in await asyncio.to_thread(store.plans):
-            try:
-                await self._carry_out(store, plan)
-            except RefusedError:
-                continue  # dropped: it can never apply; whoever began it will ask again
-
-    async def _read_list(self, list_id: bytes) -> StatusListFact:
-        held = (self._did, list_id)
-        fact = (await self._client.reader.ask(lambda view: ask_status_list(view, held))).value
-        if fact is None:
-            raise CallerError(
-                "a status list of the store does not exist on this network",
-                code="STORE_OTHER_NETWORK",
-                remedy="Choose the network on which these credentials were issued.",
-            )
-        return fact
 
     # ---- inside
 
@@ -497,6 +325,8 @@ class Issuer:
             if pair is not None:
                 return pair
             pair = await asyncio.to_thread(store.plan_pair)
+            if pair.is_created:
+                return pair
             for list_id, purpose in (
                 (pair.revocation_id, model.StatusPurpose.REVOCATION),
                 (pair.suspension_id, model.StatusPurpose.SUSPENSION),
@@ -572,23 +402,6 @@ def _qualification_name(qualification: str) -> str:
     return name
 
 
-def _check_change(record_ids: str | Sequence[str], reason: str) -> list[str]:
-    if reason not in REASONS:
-        raise CallerError(
-            f"{reason!r} is no reason for a change of status",
-            code="REASON_UNKNOWN",
-            remedy=f"Choose one of {', '.join(sorted(REASONS))}.",
-        )
-    wanted = list(dict.fromkeys([record_ids] if isinstance(record_ids, str) else record_ids))
-    if not 0 < len(wanted) <= RECORDS_COUNT_MAX:
-        raise CallerError(
-            f"1 to {RECORDS_COUNT_MAX} record ids are changed at a time",
-            code="RECORDS_TOO_MANY",
-            remedy="Name at least one record, and split a longer list.",
-        )
-    return wanted
-
-
 def _find_all(store: IssuerStore, wanted: Sequence[str]) -> list[StoredRecord]:
     found: list[StoredRecord] = []
     missing: list[str] = []
@@ -606,24 +419,3 @@ def _find_all(store: IssuerStore, wanted: Sequence[str]) -> list[StoredRecord]:
             remedy="Check the record ids and --store; nothing was changed.",
         )
     return found
-
-
-def _first_receipt(
-    store: IssuerStore, group: Sequence[StoredRecord], action: Action
-) -> Receipt | None:
-    """The receipt with which the first of these records got its status."""
-    for note in reversed(store.notes(group[0].record_id)):
-        if note.action == action:
-            return _read_receipt(note.receipt)
-    return None
-
-
-def _read_receipt(held: Mapping[str, Any]) -> Receipt:
-    members = {name: held[name] for name in held if name not in {"as_of", "result"}}
-    return Receipt(
-        as_of=datetime.fromisoformat(held["as_of"]), result=dict(held["result"]), **members
-    )
-
-
-def _is_stale(error: RefusedError) -> bool:
-    return error.code == ReceiptCode.STALE_VERSION.name

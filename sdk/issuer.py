@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from sdk import aio_issuer
-from sdk.aio_issuer import Action, IssuingClient
 from sdk.background_loop import BackgroundLoop
 from sdk.drafts import Draft, IssuedCredential, RowError, StatusChangeResult
+from sdk.issuing_client import IssuingClient
 from sdk.results import Decision, Receipt
 from sdk.signers import Signer
+from sdk.status_changes import Action
 
 T = TypeVar("T")
 

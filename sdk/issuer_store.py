@@ -17,126 +17,51 @@ Rules of this file:
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ledger.model.keyfile import SCRYPT_N
 from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from sdk.errors import CallerError, KeyAccessError, UnavailableError
+from sdk.issuer_records import (
+    ListPair,
+    StatusNote,
+    StatusPlan,
+    StoredRecord,
+    decode_note,
+    decode_plan,
+    decode_record,
+    encode_note,
+    encode_plan,
+    encode_record,
+)
+from sdk.issuer_store_file import (
+    APPLICATION_ID,
+    SCHEMA,
+    SCHEMA_VERSION,
+    blob,
+    damaged,
+    is_busy,
+    prepare_file,
+)
 from sdk.issuer_store_key import StoreKey, load_or_create_store_key
-
-SCHEMA_VERSION: Final = 1
-APPLICATION_ID: Final = 0x50534554
-"""`PSET`, in the header of the SQLite file."""
 
 BUSY_TIMEOUT_S: Final = 30.0
 """How long one process waits for another's transaction."""
 BUSY_PAUSE_S: Final = 0.02
-RECORD_ID_LENGTH_MAX: Final = 256
 INDEX_TRIES_COUNT_MAX: Final = 256
 """Random places tried; at most half of a list is used, so even 64 would fail once in 10^19."""
 LIST_SHARE_USED_MAX: Final = 2
 """A list is left for a new one when 1/LIST_SHARE_USED_MAX of its places are taken."""
 PLANS_COUNT_MAX: Final = 1_000
 """Transactions that were begun and not yet finished."""
-
-_SCHEMA: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE pairs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    revocation_id BLOB NOT NULL,
-    suspension_id BLOB NOT NULL,
-    size INTEGER NOT NULL,
-    used INTEGER NOT NULL DEFAULT 0,
-    created INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE records (
-    tag BLOB PRIMARY KEY,
-    index_tag BLOB NOT NULL UNIQUE,
-    issued INTEGER NOT NULL DEFAULT 0,
-    sealed BLOB NOT NULL
-);
-CREATE TABLE notes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    tag BLOB NOT NULL,
-    sealed BLOB NOT NULL
-);
-CREATE INDEX notes_of ON notes (tag);
-CREATE TABLE plans (id INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL);
-"""
-
-_META_SIZE_SIZE: Final = 4
-"""Bytes of the length in front of a row's JSON; what follows the JSON is the document."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListPair:
-    """Two status lists in which a credential has the same place: revocation and suspension."""
-
-    pair_id: int
-    revocation_id: bytes
-    """16 bytes, the UUID of the list."""
-    suspension_id: bytes
-    size: int
-    is_created: bool
-    """Whether the ledger is known to hold both."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """What the store knows of one record of the issuer."""
-
-    record_id: str
-    content_hash: bytes
-    """Keyed hash of what was asked to be issued."""
-    template: str
-    """`name@version`."""
-    credential_id: str
-    pair: ListPair
-    status_index: int
-    document: bytes
-    """The signed credential; empty: its place is reserved, and nothing was handed out."""
-
-    @property
-    def is_issued(self) -> bool:
-        return bool(self.document)
-
-
-@dataclass(frozen=True, slots=True)
-class StatusNote:
-    """A change of one credential's status that the ledger applied, and why: only here."""
-
-    action: str
-    reason: str
-    recorded_at: int
-    """ms."""
-    receipt: Mapping[str, Any]
-    """The receipt of the transaction, as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusPlan:
-    """A transaction on one status list that was begun."""
-
-    plan_id: int
-    action: str
-    reason: str
-    list_id: bytes
-    base_version: int
-    changes: tuple[tuple[int, int], ...]
-    """Index and value, ascending."""
-    idempotency_key: bytes
-    record_ids: tuple[str, ...]
 
 
 class IssuerStore:
@@ -168,7 +93,7 @@ class IssuerStore:
         """
         self._path = path
         self._lock = threading.RLock()
-        is_new = _prepare_file(path)
+        is_new = prepare_file(path)
         self._key: StoreKey = load_or_create_store_key(
             path, passphrase, is_new=is_new, scrypt_n=scrypt_n
         )
@@ -285,15 +210,18 @@ class IssuerStore:
     def usable_pair(self) -> ListPair | None:
         """Lists that the ledger holds and that have room, the newest first."""
         with self._lock, self._as_sdk_error():
-            row = self._one(
-                "SELECT id FROM pairs WHERE created = 1 AND used * ? < size ORDER BY id DESC",
-                LIST_SHARE_USED_MAX,
-            )
-            return None if row is None else self._read_pair(int(row[0]))
+            return self._find_usable_pair()
 
     def plan_pair(self, size: int = STATUS_LIST_SIZE_MIN) -> ListPair:
-        """Lists that are to be made on the ledger: those planned before, or new random ones."""
+        """Lists that are to be made on the ledger: those planned before, or new random ones.
+
+        When another process has made some meanwhile, those: two processes that find no lists make
+        one pair, so that all credentials hide in the same herd.
+        """
         with self._change():
+            usable = self._find_usable_pair()
+            if usable is not None:
+                return usable
             row = self._one("SELECT id FROM pairs WHERE created = 0 ORDER BY id")
             if row is not None:
                 return self._read_pair(int(row[0]))
@@ -339,7 +267,7 @@ class IssuerStore:
             rows = self._db.execute(
                 "SELECT id, sealed FROM plans ORDER BY id LIMIT ?", (PLANS_COUNT_MAX,)
             ).fetchall()
-            return [self._open_plan(int(row[0]), _blob(row[1])) for row in rows]
+            return [self._open_plan(int(row[0]), blob(row[1])) for row in rows]
 
     def finish_plan(self, plan: StatusPlan, receipt: Mapping[str, Any], recorded_at: int) -> None:
         """Note the change with each of its records and forget the plan, in one step."""
@@ -347,14 +275,7 @@ class IssuerStore:
             removed = self._db.execute("DELETE FROM plans WHERE id = ?", (plan.plan_id,))
             if removed.rowcount != 1:
                 return  # another process finished it
-            note = json.dumps(
-                {
-                    "action": plan.action,
-                    "reason": plan.reason,
-                    "recorded_at": recorded_at,
-                    "receipt": dict(receipt),
-                }
-            ).encode()
+            note = encode_note(StatusNote(plan.action, plan.reason, recorded_at, receipt))
             for record_id in plan.record_ids:
                 tag = self._key.record_tag(record_id)
                 self._db.execute(
@@ -374,11 +295,7 @@ class IssuerStore:
             rows = self._db.execute(
                 "SELECT sealed FROM notes WHERE tag = ? ORDER BY id", (tag,)
             ).fetchall()
-        found = [json.loads(self._key.open(_blob(row[0]), b"note" + tag)) for row in rows]
-        return [
-            StatusNote(item["action"], item["reason"], item["recorded_at"], item["receipt"])
-            for item in found
-        ]
+        return [decode_note(self._key.open(blob(row[0]), b"note" + tag)) for row in rows]
 
     # ---- inside
 
@@ -390,7 +307,7 @@ class IssuerStore:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
+                if not is_busy(error) or time.monotonic() > deadline:
                     raise
             time.sleep(BUSY_PAUSE_S)
 
@@ -403,7 +320,7 @@ class IssuerStore:
                 return
             application = self._one("PRAGMA application_id")
             if application is None or int(application[0]) != APPLICATION_ID:
-                raise _damaged(self._path, "it is no issuer's store")
+                raise damaged(self._path, "it is no issuer's store")
             if version != SCHEMA_VERSION:
                 raise KeyAccessError(
                     f"{self._path} has layout {version}, this release knows {SCHEMA_VERSION}",
@@ -435,7 +352,7 @@ class IssuerStore:
             )
 
     def _create_schema(self, issuer: str, chain_id: str) -> None:
-        for statement in _SCHEMA.split(";"):
+        for statement in SCHEMA.split(";"):
             self._db.execute(statement)
         meta = {
             "store_id": self._key.store_id,
@@ -451,33 +368,30 @@ class IssuerStore:
         row: Sequence[Any] | None = self._db.execute(query, parameters).fetchone()
         return row
 
+    def _find_usable_pair(self) -> ListPair | None:
+        row = self._one(
+            "SELECT id FROM pairs WHERE created = 1 AND used * ? < size ORDER BY id DESC",
+            LIST_SHARE_USED_MAX,
+        )
+        return None if row is None else self._read_pair(int(row[0]))
+
     def _read_pair(self, pair_id: int) -> ListPair:
         row = self._one(
             "SELECT revocation_id, suspension_id, size, created FROM pairs WHERE id = ?", pair_id
         )
         if row is None:
-            raise _damaged(self._path, "status lists are missing from it")
-        return ListPair(pair_id, _blob(row[0]), _blob(row[1]), int(row[2]), bool(row[3]))
+            raise damaged(self._path, "status lists are missing from it")
+        return ListPair(pair_id, blob(row[0]), blob(row[1]), int(row[2]), bool(row[3]))
 
     def _read_record(self, tag: bytes) -> StoredRecord | None:
         row = self._one("SELECT sealed, issued FROM records WHERE tag = ?", tag)
         if row is None:
             return None
-        plain = self._key.open(_blob(row[0]), b"record" + tag)
-        size = int.from_bytes(plain[:_META_SIZE_SIZE], "big")
-        meta = json.loads(plain[_META_SIZE_SIZE : _META_SIZE_SIZE + size])
-        document = plain[_META_SIZE_SIZE + size :]
-        if bool(row[1]) != bool(document):
-            raise _damaged(self._path, "a row was changed")
-        return StoredRecord(
-            record_id=meta["record_id"],
-            content_hash=bytes.fromhex(meta["content_hash"]),
-            template=meta["template"],
-            credential_id=meta["credential_id"],
-            pair=self._read_pair(meta["pair"]),
-            status_index=meta["index"],
-            document=document,
-        )
+        plain = self._key.open(blob(row[0]), b"record" + tag)
+        record = decode_record(plain, self._read_pair)
+        if bool(row[1]) != record.is_issued:
+            raise damaged(self._path, "a row was changed")
+        return record
 
     def _write_record(self, tag: bytes, record: StoredRecord) -> None:
         self._db.execute(
@@ -486,45 +400,13 @@ class IssuerStore:
         )
 
     def _seal_record(self, tag: bytes, record: StoredRecord) -> bytes:
-        meta = json.dumps(
-            {
-                "record_id": record.record_id,
-                "content_hash": record.content_hash.hex(),
-                "template": record.template,
-                "credential_id": record.credential_id,
-                "pair": record.pair.pair_id,
-                "index": record.status_index,
-            }
-        ).encode()
-        plain = len(meta).to_bytes(_META_SIZE_SIZE, "big") + meta + record.document
-        return self._key.seal(plain, b"record" + tag)
+        return self._key.seal(encode_record(record), b"record" + tag)
 
     def _seal_plan(self, plan: StatusPlan) -> bytes:
-        plain = json.dumps(
-            {
-                "action": plan.action,
-                "reason": plan.reason,
-                "list_id": plan.list_id.hex(),
-                "base_version": plan.base_version,
-                "changes": plan.changes,
-                "idempotency_key": plan.idempotency_key.hex(),
-                "record_ids": plan.record_ids,
-            }
-        ).encode()
-        return self._key.seal(plain, b"plan" + plan.plan_id.to_bytes(8, "big"))
+        return self._key.seal(encode_plan(plan), _plan_context(plan.plan_id))
 
     def _open_plan(self, plan_id: int, sealed: bytes) -> StatusPlan:
-        found = json.loads(self._key.open(sealed, b"plan" + plan_id.to_bytes(8, "big")))
-        return StatusPlan(
-            plan_id=plan_id,
-            action=found["action"],
-            reason=found["reason"],
-            list_id=bytes.fromhex(found["list_id"]),
-            base_version=found["base_version"],
-            changes=tuple((index, value) for index, value in found["changes"]),
-            idempotency_key=bytes.fromhex(found["idempotency_key"]),
-            record_ids=tuple(found["record_ids"]),
-        )
+        return decode_plan(plan_id, self._key.open(sealed, _plan_context(plan_id)))
 
     @contextmanager
     def _change(self) -> Generator[None]:
@@ -546,8 +428,8 @@ class IssuerStore:
         except sqlite3.OperationalError as error:
             # Without a code of SQLite's the Python module could not read what a row holds.
             if not hasattr(error, "sqlite_errorcode"):
-                raise _damaged(self._path, "a row was changed") from error
-            if _is_busy(error):
+                raise damaged(self._path, "a row was changed") from error
+            if is_busy(error):
                 raise UnavailableError(
                     f"another process holds {self._path}",
                     code="STORE_BUSY",
@@ -563,7 +445,7 @@ class IssuerStore:
                 f"{self._path} is closed", code="STORE_CLOSED", remedy="Make a new Issuer."
             ) from error
         except sqlite3.DatabaseError as error:
-            raise _damaged(self._path, str(error)) from error
+            raise damaged(self._path, str(error)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -572,33 +454,8 @@ class IssuerStore:
         self.close()
 
 
-def _prepare_file(path: Path) -> bool:
-    """Make the file with mode 0600 when it is missing; whether it has no content yet."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise KeyAccessError(
-            f"cannot open {path}: {error.strerror}",
-            code="STORE_UNWRITABLE",
-            remedy="Give the path of a file in a directory that you may write to.",
-        ) from error
-    try:
-        status = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyAccessError(
-            f"{path} is no file",
-            code="STORE_UNWRITABLE",
-            remedy="Give the path of a file in a directory that you may write to.",
-        )
-    if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
-        raise KeyAccessError(
-            f"others may read or change the issuer's store {path}",
-            code="STORE_PERMISSIONS",
-            remedy=f"chmod 600 {path}",
-        )
-    return status.st_size == 0
+def _plan_context(plan_id: int) -> bytes:
+    return b"plan" + plan_id.to_bytes(8, "big")
 
 
 def _random_uuid() -> bytes:
@@ -607,21 +464,3 @@ def _random_uuid() -> bytes:
     value[6] = value[6] & 0x0F | 0x40
     value[8] = value[8] & 0x3F | 0x80
     return bytes(value)
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
-def _blob(value: object) -> bytes:
-    """A column of bytes; of another type, which SQLite allows, it opens with no key."""
-    return value if isinstance(value, bytes) else b""
-
-
-def _damaged(path: Path, why: str) -> KeyAccessError:
-    return KeyAccessError(
-        f"{path} cannot be used: {why}",
-        code="STORE_DAMAGED",
-        remedy="Restore the store and its .key file together from one backup.",
-    )

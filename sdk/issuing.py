@@ -29,7 +29,7 @@ from sdk.credentials.values import normalise_values
 from sdk.did_documents import is_key_valid
 from sdk.drafts import Draft, TemplateReference
 from sdk.errors import CallerError, KeyAccessError, RefusedError
-from sdk.issuer_store import ListPair, StoredRecord
+from sdk.issuer_records import ListPair, StoredRecord
 from sdk.moments import to_instant
 from sdk.reader import StateView
 from sdk.resources import read_resource

@@ -17,7 +17,8 @@ import pytest
 
 from ledger.model.keyfile import SCRYPT_N_MIN
 from sdk.errors import CallerError, KeyAccessError, PsetError
-from sdk.issuer_store import IssuerStore, ListPair, StatusPlan, StoredRecord
+from sdk.issuer_records import ListPair, StatusPlan, StoredRecord
+from sdk.issuer_store import IssuerStore
 from sdk.issuer_store_key import key_path
 
 ISSUER = "did:pset:test:3vQB7B6MrGQZaxCuFg4oh"
@@ -153,6 +154,7 @@ def test_planned_lists_are_the_same_until_they_exist(tmp_path: Path) -> None:
         assert store.plan_pair() == planned
         assert store.mark_pair_created(planned).is_created
         assert store.usable_pair() == replace(planned, is_created=True)
+        assert store.plan_pair() == replace(planned, is_created=True), "made meanwhile"
 
 
 def test_plans_survive_and_are_finished_once(tmp_path: Path) -> None:
