@@ -197,12 +197,10 @@ def _wait_in_foreground(context: CliContext, place: Path) -> None:
                     remedy=f"See {place}/n1/logs.",
                     exit_code=ExitCode.CANNOT_TELL,
                 )
-    except KeyboardInterrupt:
-        context.output.progress("")
     finally:
         signal.signal(signal.SIGTERM, previous)
         stop_network(place)
-    context.output.progress(f"down      {place}")
+        context.output.progress(f"down      {place}")
 
 
 @network.command(

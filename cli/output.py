@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from cli.errors import ErrorReport
+from cli.errors import ErrorReport, ExitCode
 from cli.wording import show_instant
 from sdk.results import json_value
 
@@ -160,6 +160,8 @@ class Output:
         if self.json_wanted:
             envelope = {"kind": "Error", "version": ENVELOPE_VERSION, **report.to_plain()}
             stream.write(json.dumps(envelope, ensure_ascii=False) + "\n")
+        elif report.exit == ExitCode.INTERRUPTED:
+            stream.write("stopped\n")  # whoever pressed Ctrl-C knows why
         else:
             from rich.text import Text
 
