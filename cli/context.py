@@ -26,7 +26,7 @@ from sdk.passphrases import PASSPHRASE_FILE_VARIABLE
 
 if TYPE_CHECKING:
     from cli.output import ProvenAnswer
-    from cli.writing import WriteOptions
+    from cli.write_options import WriteOptions
     from sdk.client import LedgerClient
     from sdk.home import Home
     from sdk.networks import Network

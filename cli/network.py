@@ -32,6 +32,8 @@ from cli.reading import DIRECTORY
 from cli.wording import plural
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ledger.node.dev_network import NodeState
 
 WATCH_SECONDS: Final = 1.0
@@ -187,7 +189,11 @@ def _wait_in_foreground(context: CliContext, place: Path) -> None:
     from ledger.node.dev_network import network_status, stop_network
 
     ended = threading.Event()
-    previous = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    previous = signal.signal(signal.SIGTERM, end)
     try:
         while not ended.wait(WATCH_SECONDS):
             if not any(state.pid for state in network_status(place)):

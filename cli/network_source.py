@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import urllib.error
-import urllib.parse
 import urllib.request
 from datetime import timedelta
 from pathlib import Path

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -156,7 +156,8 @@ class CodeType(ParamType["tuple[str, str]"]):
 
     def convert(self, value: Any, param: _Parameter, ctx: _Context) -> tuple[str, str]:
         if isinstance(value, tuple):
-            return str(value[0]), str(value[1])
+            first, second = cast("tuple[str, str]", value)
+            return first, second
         system, separator, code = str(value).partition("=")
         if not (separator and is_code_system(system) and is_code_value(code)):
             self.fail(f"{value!r} is no code; write it like qcto=SDP-0142", param, ctx)

@@ -7,11 +7,11 @@ Nothing is left out and nothing is added; a field that is not set is null.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ledger.model.authorisation import resource_type_label
 from ledger.model.block import Validator
@@ -41,11 +41,11 @@ _INSTANTS: Final = frozenset(
         "expires_at",
     }
 )
-_INSTANTS_BY_CLASS: Final = {
+_INSTANTS_BY_CLASS: Final[dict[type[Any], frozenset[str]]] = {
     KeyRecord: frozenset({"valid_from", "valid_until"}),
     ServiceRecord: frozenset({"valid_from", "valid_until"}),
 }
-_DAYS_BY_CLASS: Final = {
+_DAYS_BY_CLASS: Final[dict[type[Any], frozenset[str]]] = {
     GrantRecord: frozenset({"valid_from", "valid_until"}),
     GrantEvent: frozenset({"effective"}),
 }
@@ -55,10 +55,10 @@ _UUIDS: Final = frozenset({"resource_id", "previous_id", "list_id"})
 def plain_record(record: Any) -> Any:
     """A record as JSON can hold it: RFC 3339 instants, ISO days, labels, hexadecimal bytes."""
     if isinstance(record, (list, tuple)):
-        return [plain_record(item) for item in record]
+        return [plain_record(item) for item in cast("Sequence[Any]", record)]
     if not is_dataclass(record) or isinstance(record, type):
         return _plain_value(record)
-    cls = type(record)
+    cls: type[Any] = type(record)
     instants = _INSTANTS | _INSTANTS_BY_CLASS.get(cls, frozenset())
     days = _DAYS_BY_CLASS.get(cls, frozenset())
     plain: dict[str, Any] = {}
@@ -120,15 +120,16 @@ def show_day_number(value: int) -> str | None:
 def lines(plain: Any, indent: str = "") -> Iterator[str]:
     """JSON as indented lines ``name  value``, for people."""
     if isinstance(plain, Mapping):
-        width = max((len(str(name)) for name in plain), default=0)
-        for name, value in plain.items():
+        members = cast("Mapping[str, Any]", plain)
+        width = max((len(name) for name in members), default=0)
+        for name, value in members.items():
             if isinstance(value, (Mapping, list)) and value:
                 yield f"{indent}{name}"
                 yield from lines(value, indent + "  ")
             else:
-                yield f"{indent}{str(name).ljust(width)}  {_leaf(value)}"
+                yield f"{indent}{name.ljust(width)}  {_leaf(value)}"
     elif isinstance(plain, list):
-        for item in plain:
+        for item in cast("Sequence[Any]", plain):
             if isinstance(item, (Mapping, list)):
                 inner = list(lines(item, indent + "  "))
                 if inner:

@@ -8,16 +8,12 @@ result (with JSON), code and remedy as the error, exit code 3.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from cli.errors import ExitCode
-from cli.parameters import HexType
 from cli.wording import show_instant
+from cli.write_options import WriteOptions, write_options
 from sdk.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -27,63 +23,15 @@ if TYPE_CHECKING:
     from sdk.results import Receipt
     from sdk.signers import Signer
 
-IDEMPOTENCY_KEY_SIZE: Final = 16
-WAIT_FORMS: Final = ("accepted", "certified")
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
-    """How to submit."""
-
-    wait: str
-    idempotency_key: bytes | None
-    dry_run: bool
-    client_checks: bool
-
-
-def write_options(function: F) -> F:
-    """Give a command the options of everything that submits, as one argument ``write``."""
-
-    @functools.wraps(function)
-    def with_options(
-        *args: Any,
-        wait: str,
-        idempotency_key: bytes | None,
-        dry_run: bool,
-        no_client_checks: bool,
-        **kwargs: Any,
-    ) -> Any:
-        write = WriteOptions(wait, idempotency_key, dry_run, not no_client_checks)
-        return function(*args, write=write, **kwargs)
-
-    decorators = (
-        click.option(
-            "--wait",
-            type=click.Choice(WAIT_FORMS),
-            default="certified",
-            show_default=True,
-            help="Return when queued, or when final.",
-        ),
-        click.option(
-            "--idempotency-key",
-            type=HexType(IDEMPOTENCY_KEY_SIZE),
-            metavar="HEX",
-            help="16 bytes: the same key again gives the first receipt again.",
-        ),
-        click.option("--dry-run", is_flag=True, help="Print the ledger's decision; send nothing."),
-        click.option(
-            "--no-client-checks",
-            is_flag=True,
-            help="Development: leave every refusal to the node.",
-        ),
-    )
-    decorated: Any = with_options
-    for decorate in reversed(decorators):
-        decorated = decorate(decorated)
-    result: F = decorated
-    return result
+__all__ = [
+    "WriteOptions",
+    "receipt_data",
+    "show_decision",
+    "show_receipt",
+    "show_refused",
+    "submit",
+    "write_options",
+]
 
 
 def submit(

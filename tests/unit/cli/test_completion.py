@@ -58,7 +58,7 @@ def complete(words: str, incomplete: str) -> list[str]:
     ],
 )
 def test_powershell_is_answered_value_and_help(words: str, incomplete: str, found: str) -> None:
-    answers = dict(line.partition("\t")[::2] for line in complete(words, incomplete))
+    answers = [line.partition("\t")[0] for line in complete(words, incomplete)]
     assert found in answers
     assert all(value.startswith(incomplete) for value in answers)
 

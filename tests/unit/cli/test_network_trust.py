@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -62,19 +62,31 @@ def test_a_directory_is_shown_without_being_added(network_directory: Path) -> No
     assert data["development"] is True
 
 
+def flipped(text: str) -> str:
+    return ("0" if text[0] != "0" else "1") + text[1:]
+
+
+def shortened(text: str) -> str:
+    return text[:-2]
+
+
+def garbled(text: str) -> str:
+    return "z" * len(text)
+
+
 @pytest.mark.parametrize(
     ("change", "code", "exit_code"),
     [
-        (lambda text: ("0" if text[0] != "0" else "1") + text[1:], "FINGERPRINT_MISMATCH", 5),
-        (lambda text: text[:-2], "FINGERPRINT_INVALID", 2),
-        (lambda _: "z" * 64, "FINGERPRINT_INVALID", 2),
+        (flipped, "FINGERPRINT_MISMATCH", 5),
+        (shortened, "FINGERPRINT_INVALID", 2),
+        (garbled, "FINGERPRINT_INVALID", 2),
     ],
 )
 def test_a_wrong_fingerprint_stores_nothing(
     network_directory: Path,
     fingerprint: str,
     tmp_path: Path,
-    change: Any,
+    change: Callable[[str], str],
     code: str,
     exit_code: int,
 ) -> None:
