@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +16,7 @@ from cli.context import NETWORK_HERE, CliContext, pass_context
 from cli.errors import CommandError, ExitCode
 from cli.output import details
 from cli.reading import DIRECTORY
-from cli.wording import plural, show_duration
+from cli.wording import plural
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -228,13 +227,12 @@ def _show_status(context: CliContext, home: Path) -> ExitCode:
     )
     rows: list[tuple[str, Any]] = [(state.validator, first)]
     if held is not None:
-        age = datetime.now(UTC) - datetime.fromtimestamp(held.time / 1000, UTC)
-        certified = (
-            f"{held.height:,} certified {show_duration(age)} ago   "
-            f"applied {held.applied_height:,}   term {held.term} (leader: {held.leader})"
+        height = (
+            f"{held.height:,} certified   applied {held.applied_height:,}   "
+            f"term {held.term} (leader: {held.leader})"
         )
         rows += [
-            ("height", certified),
+            ("height", height),
             ("listens", state.address),
             ("software", held.software_version),
         ]
