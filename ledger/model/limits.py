@@ -52,8 +52,10 @@ PROVEN_ENTRIES_COUNT_MAX = 2_048
 EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
 """A transaction may expire at most this long after its block's time."""
 
-IDEMPOTENCY_REMOVALS_COUNT_MAX = 1_000
-"""Expired idempotency records that leave the state in one block."""
+IDEMPOTENCY_REMOVALS_COUNT_MAX = BLOCK_TRANSACTIONS_COUNT_MAX
+"""Expired idempotency records that leave the state in one block: as many as one can add, or they
+would pile up.
+"""
 
 STATUS_LIST_SIZE_MIN = 131_072
 """Entries: the herd in which one credential hides (Bitstring Status List v1.0)."""

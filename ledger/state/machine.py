@@ -13,11 +13,13 @@ Rules of this file:
   same operation, whatever `expires_at` or signers, else IDEMPOTENCY_KEY_REUSED; PERSONAL_DATA; the
   rule of the operation; the operation.
 - An applied transaction writes its layer and its idempotency record. A refused one writes nothing.
+  A repeat that outlives the record makes the record live as long: its bytes never execute again.
 - Any exception but a refusal is a bug: it leaves this module and stops the node.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,6 +33,7 @@ from ledger.model.limits import (
     EXPIRY_MS_MAX,
     IDEMPOTENCY_REMOVALS_COUNT_MAX,
     RECEIPT_SIZE_MAX,
+    STATE_VALUE_SIZE_MAX,
 )
 from ledger.model.merkle_log import compute_root
 from ledger.model.operation_lint import find_in_texts
@@ -69,7 +72,7 @@ from ledger.state.organisations import (
     process_add_site,
     process_endorse_organisation,
 )
-from ledger.state.overlay import BlockState, StateReader, TransactionState
+from ledger.state.overlay import BlockState, StateReader, TransactionState, ValueTooLargeError
 from ledger.state.parameters import read_charter
 from ledger.state.resources import get_resource_ownership, process_publish_resource
 from ledger.state.status_lists import (
@@ -101,10 +104,11 @@ class BlockResult:
     writes: tuple[tuple[bytes, bytes | None], ...]
     """Sorted by key; None: delete."""
     expiring_added: tuple[tuple[int, bytes], ...]
-    """(expires_at, state key) of new idempotency records, for the index behind
-    `StateReader.expiring`. Apply the removals first.
+    """(expires_at, state key) of idempotency records that are new or live longer, for the index
+    behind `StateReader.expiring`. Apply the removals first.
     """
     expiring_removed: tuple[tuple[int, bytes], ...]
+    """Entries of that index that are no more: expired, or replaced by a later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +145,20 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
+class _Expiring:
+    """An idempotency record that was written."""
+
+    key: bytes
+    before: int | None
+    """`expires_at` of the record that it replaces."""
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Outcome:
     receipt: Receipt
     encoded: bytes
-    expiring: tuple[int, bytes] | None = None
-    """The idempotency record that was written, if any."""
+    expiring: _Expiring | None = None
 
 
 def execute_block(
@@ -164,16 +177,31 @@ def execute_block(
         _execute(block, place, index, transaction) for index, transaction in enumerate(transactions)
     ]
     encoded = tuple(outcome.encoded for outcome in outcomes)
+    added, replaced = _collect_expiring(outcomes)
     return BlockResult(
         receipts=tuple(outcome.receipt for outcome in outcomes),
         encoded_receipts=encoded,
         receipts_root=compute_receipts_root(encoded),
         writes=block.collect(),
-        expiring_added=tuple(
-            outcome.expiring for outcome in outcomes if outcome.expiring is not None
-        ),
-        expiring_removed=removed,
+        expiring_added=added,
+        expiring_removed=removed + replaced,
     )
+
+
+def _collect_expiring(
+    outcomes: Sequence[_Outcome],
+) -> tuple[tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes], ...]]:
+    """What a block adds to the index of expiring records and what it replaces there."""
+    added: dict[bytes, int] = {}
+    replaced: list[tuple[int, bytes]] = []
+    for outcome in outcomes:
+        change = outcome.expiring
+        if change is None:
+            continue
+        if change.before is not None and change.key not in added:
+            replaced.append((change.before, change.key))
+        added[change.key] = change.expires_at
+    return tuple((expires_at, key) for key, expires_at in added.items()), tuple(replaced)
 
 
 def dry_run(
@@ -206,14 +234,12 @@ def _execute(
     state = TransactionState(block)
     try:
         first = _answer_again(record, transaction)
-        if first is None:
-            _check_expiry(body.expires_at, place.time)
-            signing_key_ids = authenticate(state, body, place.time)
-            first = _answer_for_operation(record, transaction.operation_hash)
-        else:
-            signing_key_ids = ()
         if first is not None:
             return first
+        _check_expiry(body.expires_at, place.time)
+        signing_key_ids = authenticate(state, body, place.time)
+        if record is not None:
+            return _answer_repeat(state, key, record, transaction)
         context = Context(
             state=state,
             charter=place.charter,
@@ -224,7 +250,14 @@ def _execute(
             author=body.author,
             signing_key_ids=signing_key_ids,
         )
-        results = _process(context, body.operation)
+        try:
+            results = _process(context, body.operation)
+        except ValueTooLargeError:
+            raise OperationRefusedError(
+                ReceiptCode.LIMIT_EXCEEDED,
+                "",
+                f"a record would grow beyond {STATE_VALUE_SIZE_MAX} bytes",
+            ) from None
     except OperationRefusedError as refusal:
         receipt = Receipt(
             transaction_id=transaction.transaction_id,
@@ -251,7 +284,7 @@ def _execute(
         ),
     )
     state.apply()
-    return _Outcome(receipt=receipt, encoded=encoded, expiring=(body.expires_at, key))
+    return _Outcome(receipt, encoded, _Expiring(key, None, body.expires_at))
 
 
 def _process(context: Context, operation: Operation | None) -> Results:
@@ -284,15 +317,22 @@ def _answer_again(
     return first
 
 
-def _answer_for_operation(
-    record: IdempotencyRecord | None, operation_hash: bytes
-) -> _Outcome | None:
-    """The first receipt when the author asked for the same operation under the same key."""
-    if record is None:
-        return None
-    if record.operation_hash != operation_hash:
+def _answer_repeat(
+    state: TransactionState, key: bytes, record: IdempotencyRecord, transaction: CheckedTransaction
+) -> _Outcome:
+    """The first receipt when the author asked for the same operation under the same key.
+
+    The record then stays for as long as this repeat could come again.
+    """
+    if record.operation_hash != transaction.operation_hash:
         raise OperationRefusedError(ReceiptCode.IDEMPOTENCY_KEY_REUSED, "idempotency_key")
-    return _decode_receipt(record)
+    first = _decode_receipt(record)
+    expires_at = transaction.body.expires_at
+    if expires_at <= record.expires_at:
+        return first
+    state.put(key, dataclasses.replace(record, expires_at=expires_at))
+    state.apply()
+    return _Outcome(first.receipt, first.encoded, _Expiring(key, record.expires_at, expires_at))
 
 
 def _decode_receipt(record: IdempotencyRecord) -> _Outcome:

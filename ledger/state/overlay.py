@@ -4,20 +4,59 @@
 Each transaction writes into its own layer. If it is applied, the layer is merged into the block's;
 if it is refused, the layer is dropped and nothing of it remains. Records are kept decoded and are
 encoded once, when the block is done. Records are immutable, so layers can share them.
+
+No value outgrows STATE_VALUE_SIZE_MAX, or nobody could read it any more: records that can, by the
+limits of their fields, are encoded and measured as soon as they are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar, cast
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.model.codec import decode, encode
 from ledger.model.limits import STATE_VALUE_SIZE_MAX
 from ledger.model.records import ListRecord, ReferenceRecord
 from ledger.model.schema import child_key
+from ledger.model.wire import Field, Kind, Label, get_message
 
 _T = TypeVar("_T")
 _ABSENT = object()
+_TAG_SIZE_MAX: Final = 5
+"""Bytes of a field's number and type, or of a length, at most."""
+_NUMBER_SIZE_MAX: Final = 10
+
+
+class ValueTooLargeError(ValueError):
+    """A value of more than STATE_VALUE_SIZE_MAX bytes: the transaction is refused."""
+
+
+@lru_cache(maxsize=64)
+def get_encoded_size_max(cls: type[Any]) -> int:
+    """Bytes that a message can take when every field is at its limit, or a little more."""
+    return sum(_get_field_size_max(field) for field in get_message(cls).fields)
+
+
+def _get_field_size_max(field: Field) -> int:
+    if field.kind in (Kind.STRING, Kind.OCTETS):
+        size = field.size_max + _TAG_SIZE_MAX
+    elif field.message is not None:
+        size = get_encoded_size_max(field.message) + _TAG_SIZE_MAX
+    else:
+        size = _NUMBER_SIZE_MAX
+    return (size + _TAG_SIZE_MAX) * (field.count_max if field.label is Label.REPEATED else 1)
+
+
+def _check_size(value: object) -> None:
+    if isinstance(value, bytes):
+        size = len(value)
+    elif get_encoded_size_max(type(value)) <= STATE_VALUE_SIZE_MAX:
+        return
+    else:
+        size = len(encode(value))
+    if size > STATE_VALUE_SIZE_MAX:
+        raise ValueTooLargeError(f"{size} bytes, of at most {STATE_VALUE_SIZE_MAX}")
 
 
 class StateReader(Protocol):
@@ -94,7 +133,8 @@ class TransactionState:
         return self._block.get_bytes(key) if value is _ABSENT else cast("bytes | None", value)
 
     def put(self, key: bytes, value: object) -> None:
-        """Write a record, or bytes."""
+        """Write a record, or bytes. Raises ValueTooLargeError."""
+        _check_size(value)
         self._writes[key] = value
 
     def delete(self, key: bytes) -> None:

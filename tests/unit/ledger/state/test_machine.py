@@ -173,8 +173,44 @@ def test_same_operation_again_answers_the_first_receipt(world: LedgerWorld) -> N
     result = world.run_block([encoded])
     assert result.receipts == (first,)
     assert result.encoded_receipts == (encode(first),)
-    assert world.values == before
+    key = idempotency_key(world.did("gaa"), KEY)
+    assert {**world.values, key: b""} == {**before, key: b""}
     assert world.check(encoded).transaction_id != first.transaction_id
+
+
+def test_repeat_is_remembered_for_as_long_as_it_lives(world: LedgerWorld) -> None:
+    """Or its bytes would execute again when the record of the first has left."""
+    first = world.submit("gaa", site(world), idempotency_key=KEY)
+    key = idempotency_key(world.did("gaa"), KEY)
+    early = decode(IdempotencyRecord, world.values[key]).expires_at
+    late = early + 3 * HOUR_MS
+    repeat = world.make_transaction("gaa", site(world), idempotency_key=KEY, expires_at=late)
+    result = world.run_block([repeat])
+    assert decode(IdempotencyRecord, world.values[key]).expires_at == late
+    assert (result.expiring_removed, result.expiring_added) == (((early, key),), ((late, key),))
+    assert (late, key) in world.state.expiring_index
+    assert (early, key) not in world.state.expiring_index
+    # A copy with an earlier expiry shortens nothing.
+    shorter = world.make_transaction("gaa", site(world), idempotency_key=KEY, expires_at=early - 1)
+    assert world.run_block([shorter]).writes == ()
+    # The first has expired; the repeat has not and is still one.
+    result = world.run_block([repeat], time=early + 1)
+    assert result.receipts == (first,)
+    assert key not in dict(result.writes)
+    assert (late, key) in world.run_block([], time=late).expiring_removed
+    assert not world.state.expiring_index or world.state.expiring_index[0][1] != key
+
+
+def test_repeats_in_the_block_of_the_first_leave_one_entry(world: LedgerWorld) -> None:
+    times = [world.time + HOUR_MS * factor for factor in (1, 3, 2)]
+    encoded = [
+        world.make_transaction("gaa", site(world), idempotency_key=KEY, expires_at=time)
+        for time in times
+    ]
+    result = world.run_block(encoded)
+    key = idempotency_key(world.did("gaa"), KEY)
+    assert (result.expiring_added, result.expiring_removed) == (((times[1], key),), ())
+    assert decode(IdempotencyRecord, world.values[key]).expires_at == times[1]
 
 
 def test_same_operation_twice_in_one_block(world: LedgerWorld) -> None:
@@ -230,7 +266,7 @@ def test_the_same_transaction_answers_even_after_expiry(world: LedgerWorld) -> N
     first = world.run_block([encoded]).receipts[0]
     before = world.snapshot()
     expires_at = world.check(encoded).body.expires_at
-    world.state.expiring_index.clear()  # as if 1,000 others were in front of it
+    world.state.expiring_index.clear()  # as if thousands of others were in front of it
     result = world.run_block([encoded], time=expires_at + 1)
     assert result.receipts == (first,)
     assert world.values == before

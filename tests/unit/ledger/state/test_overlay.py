@@ -3,10 +3,30 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger.model.codec import decode, encode
-from ledger.model.records import ListRecord, ReferenceRecord
+from ledger.model.limits import CONTENT_SIZE_MAX, STATE_VALUE_SIZE_MAX
+from ledger.model.operations import StatusChange
+from ledger.model.records import (
+    DidRecord,
+    GrantRecord,
+    IdempotencyRecord,
+    ListRecord,
+    OrganisationRecord,
+    ReferenceRecord,
+    ResourceNameRecord,
+    ResourceRecord,
+    ServiceRecord,
+    StatusListRecord,
+)
 from ledger.model.schema import child_key, organisations_key
-from ledger.state.overlay import BlockState, TransactionState
+from ledger.state.overlay import (
+    BlockState,
+    TransactionState,
+    ValueTooLargeError,
+    get_encoded_size_max,
+)
 from ledger.state.queries import list_references
 from tests.support.memory_state import MemoryState
 
@@ -84,3 +104,54 @@ def test_lists_grow_by_their_count() -> None:
     layer = TransactionState(BlockState(state))
     assert list(list_references(layer, PARENT)) == ["n0", "n1", "n2", "n3"]
     assert list(list_references(layer, organisations_key("none"))) == []
+
+
+# Sizes --------------------------------------------------------------------------------------------
+
+
+def test_no_value_outgrows_its_limit() -> None:
+    layer = TransactionState(BlockState(MemoryState()))
+    layer.put(b"a\x00", bytes(STATE_VALUE_SIZE_MAX))
+    with pytest.raises(ValueTooLargeError):
+        layer.put(b"b\x00", bytes(STATE_VALUE_SIZE_MAX + 1))
+    assert layer.get_bytes(b"b\x00") is None
+    services = (ServiceRecord(id="i" * 64, type="T" * 64, endpoint="e" * 256, valid_from=1),) * 512
+    keys_too = DidRecord(did="d" * 64, services=services)
+    layer.put(b"c\x00", keys_too)
+    assert len(encode(keys_too)) < STATE_VALUE_SIZE_MAX
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        ResourceRecord,
+        ResourceNameRecord,
+        StatusListRecord,
+        ListRecord,
+        ReferenceRecord,
+        IdempotencyRecord,
+    ],
+)
+def test_records_that_are_not_measured_fit_when_full(cls: type) -> None:
+    assert get_encoded_size_max(cls) <= STATE_VALUE_SIZE_MAX
+
+
+@pytest.mark.parametrize("cls", [DidRecord, OrganisationRecord, GrantRecord])
+def test_records_that_can_outgrow_it_are_measured(cls: type) -> None:
+    assert get_encoded_size_max(cls) > STATE_VALUE_SIZE_MAX
+
+
+def test_size_by_declaration_is_no_less_than_a_full_record_takes() -> None:
+    full = ResourceRecord(
+        owner="d" * 64,
+        resource_id=b"r" * 16,
+        name="n" * 256,
+        version=2**64 - 1,
+        media_type="m" * 64,
+        content=b"c" * CONTENT_SIZE_MAX,
+        checksum=b"h" * 32,
+        created=2**64 - 1,
+    )
+    assert len(encode(full)) <= get_encoded_size_max(ResourceRecord)
+    change = StatusChange(index=2**64 - 1, value=2**32 - 1)
+    assert len(encode(change)) <= get_encoded_size_max(StatusChange)
