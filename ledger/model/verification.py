@@ -79,6 +79,7 @@ TRANSACTION_NOT_PROVEN: Final = "TRANSACTION_NOT_PROVEN"
 RECEIPT_NOT_PROVEN: Final = "RECEIPT_NOT_PROVEN"
 
 PROTOCOL_VERSION: Final = 1
+UUID_SIZE: Final = 16
 FUTURE_MS_MAX: Final = 5 * 60 * 1000
 """How far a header may lie ahead of the caller's clock: personal computers are often minutes off."""
 
@@ -331,9 +332,7 @@ def get_child_count(parent_key: bytes, value: bytes | None) -> int:
         ProofError: MALFORMED: the state holds no such record there.
         ValueError: records under this key have no children.
     """
-    namespace = parent_key.partition(b"\x00")[0]
-    if namespace not in schema.PARENT_COMPONENTS:
-        raise ValueError("records under this key have no children")
+    namespace = _check_parent_key(parent_key)
     if value is None:
         return 0
     if namespace == schema.STATUS_LIST:
@@ -341,6 +340,34 @@ def get_child_count(parent_key: bytes, value: bytes | None) -> int:
     if namespace == schema.RESOURCE_NAME:
         return decode_message(ResourceNameRecord, value, STATE_VALUE_SIZE_MAX).child_count
     return decode_message(ListRecord, value, STATE_VALUE_SIZE_MAX).child_count
+
+
+def _check_parent_key(parent_key: bytes) -> bytes:
+    """The namespace of a key that is a parent's to the last byte; a child's key begins like one.
+
+    Raises:
+        ValueError
+    """
+    namespace, _, rest = parent_key.partition(b"\x00")
+    if namespace not in schema.PARENT_COMPONENTS:
+        raise ValueError("records under this key have no children")
+    if namespace == schema.STATUS_LIST:
+        size = int.from_bytes(rest[:2], "big")
+        owner, last = rest[2 : 2 + size], rest[2 + size :]
+        is_parent = _is_text(owner) and len(owner) == size and len(last) == UUID_SIZE
+    elif namespace == schema.RESOURCES:
+        is_parent = len(rest) == schema.NUMBER_SIZE
+    else:
+        # In a child's key this component is not the last: two bytes of length stand before it, the
+        # first of them no character.
+        is_parent = _is_text(rest) or (namespace == schema.ORGANISATIONS and not rest)
+    if not is_parent:
+        raise ValueError("this is no key of a record with children")
+    return namespace
+
+
+def _is_text(component: bytes) -> bool:
+    return bool(component) and all(0x20 < octet < 0x7F for octet in component)
 
 
 def verify_transaction_proof(

@@ -26,7 +26,7 @@ from ledger.model.state_proof import key_hash, value_hash
 from ledger.model.transaction import Receipt
 from ledger.model.verification import ProofError, get_child_count
 from ledger.model.wire import EncodingError
-from ledger.node.proofs import BlockProver
+from ledger.node.proofs import prove_one
 from ledger.node.tip import Tip
 from ledger.state import tree
 from ledger.storage.chain import ChainStore
@@ -80,10 +80,13 @@ class Queries:
             count = get_child_count(parent_key, value)
         except ValueError as error:
             raise ApiError(ReceiptCode.MALFORMED, str(error)) from None
-        except ProofError as error:
-            raise CorruptionError(
-                STORE_CORRUPT, f"the record at {parent_key!r}: {error}"
-            ) from error
+        except ProofError:
+            # What the asker chose decides how the value is read, so this is no sign of damage:
+            # only the tree tells that, and its proof is made (and raises) first.
+            self._prove_entry(tip, parent_key)
+            raise ApiError(
+                ReceiptCode.MALFORMED, "the record under this key has no children"
+            ) from None
         numbers = range(first, min(first + limit, count))
         return self._prove(
             tip, [parent_key, *(schema.child_key(parent_key, number) for number in numbers)]
@@ -145,7 +148,7 @@ class Queries:
             raise CorruptionError(STORE_CORRUPT, f"block {height} is indexed and not stored")
         content = _decode_stored(Block, _decode_stored(Proposal, block.proposal).block)
         head = CertifiedHead(header=block.header, certificate=block.certificate)
-        return BlockProver(head, content.transactions, block.receipts).prove(index)
+        return prove_one(head, content.transactions, block.receipts, index)
 
     def find_by_idempotency_key(self, tip: Tip, author: str, key: bytes) -> bytes | None:
         """The transaction id under an author's idempotency key, while the state remembers it."""
