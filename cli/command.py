@@ -40,6 +40,10 @@ class PsetCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *global_options(shown=False)]
 
+    def invoke(self, ctx: click.Context) -> Any:
+        with ctx.ensure_object(CliContext).logging():
+            return super().invoke(ctx)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         write_examples(self.examples, formatter)

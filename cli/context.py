@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 AS_VARIABLE: Final = "PSET_AS"
 NETWORK_VARIABLE: Final = "PSET_NETWORK"
 NO_COLOR_VARIABLE: Final = "NO_COLOR"
+LOGGER: Final = "psetledger"
+"""Root of what the SDK logs."""
 TIMEOUT_DEFAULT: Final = timedelta(seconds=30)
 
 NETWORK_HERE: Final = Path("pset-network")
@@ -78,6 +80,24 @@ class CliContext:
             quiet=self.settings.quiet,
             color=not (self.settings.no_color or os.environ.get(NO_COLOR_VARIABLE)),
         )
+
+    @contextmanager
+    def logging(self) -> Generator[None]:
+        """With ``-v`` show on stderr what the SDK logs meanwhile; with ``-vv`` all of it."""
+        if not self.settings.verbose:
+            yield
+            return
+        import logging
+
+        handler = logging.StreamHandler(self.output.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+        logger = logging.getLogger(LOGGER)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO if self.settings.verbose == 1 else logging.DEBUG)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
     def confirm(self, question: str) -> None:
         """Ask before something that cannot be undone; ``--yes`` answers, and so does nobody.
@@ -247,17 +267,17 @@ class CliContext:
         names = [key.name for key in held]
         if len(held) > 1:
             valid = self._valid_keys(acting)
-            names = [key.name for key in held if (key.key_id, key.public_key) in valid] or names
+            names = [key.name for key in held if key.public_key in valid] or names
         return store.load(names[-1], self.passphrase())
 
-    def _valid_keys(self, org: str) -> set[tuple[str, bytes]]:
+    def _valid_keys(self, org: str) -> set[bytes]:
         from ledger.model.multibase import decode_multikey
 
         with self.client() as client:
             did = client.organisation(org).value.did
             proven = client.did_history(did)
         return {
-            (key.key_id, decode_multikey(key.public_key)[1])
+            decode_multikey(key.public_key)[1]
             for key in proven.value.keys
             if key.compromised_since is None
             and (key.valid_until is None or key.valid_until > datetime.now(UTC))

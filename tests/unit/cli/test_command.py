@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +43,7 @@ def thing() -> None:
 def show_thing(context: CliContext, name: str, deep: bool) -> ExitCode | None:
     """Show a thing."""
     SEEN.append(context.settings)
+    logging.getLogger("psetledger.client").info("node=n1 fault=busy")
     context.output.progress("looking")
     context.output.result("Thing", {"name": name, "deep": deep}, f"thing {name}")
     return ExitCode.NO if name == "missing" else None
@@ -107,6 +109,13 @@ def test_progress_goes_to_stderr_and_is_silent_with_quiet_and_with_json() -> Non
     assert run("thing", "show", "x").stderr == "looking\n"
     assert not run("thing", "show", "x", "-q").stderr
     assert not run("thing", "show", "x", "-o", "json").stderr
+
+
+def test_what_the_sdk_logs_is_shown_with_v_only() -> None:
+    assert run("thing", "show", "x", "-v").stderr == (
+        "INFO psetledger.client node=n1 fault=busy\nlooking\n"
+    )
+    assert run("thing", "show", "x").stderr == "looking\n"
 
 
 def test_a_command_ends_with_the_exit_code_it_returns() -> None:
