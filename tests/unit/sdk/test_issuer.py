@@ -184,6 +184,16 @@ def test_a_provider_issues_no_certificate(desk: Desk) -> None:
     assert desk.issuing.world.values == before
 
 
+def test_a_provider_issues_nothing_under_a_template_of_its_own(desk: Desk) -> None:
+    content = json.loads(bundled_template(STATEMENT)) | {"name": "gaa-statement"}
+    desk.issuing.publish_template("gaa", "gaa-statement", json.dumps(content).encode())
+    draft = Draft.from_template("gaa-statement", desk.draft().values)
+    with pytest.raises(RefusedError) as caught:
+        run(desk.issuer.issue(draft, record_id=RECORD))
+    assert caught.value.code == "ACCREDITATION_OUT_OF_SCOPE"
+    assert desk.signer.signed_count == 0
+
+
 def test_a_site_or_day_without_accreditation(desk: Desk) -> None:
     desk.issuing.world.add_site("gaa", "3")
     refused(desk, RefusedError, "ACCREDITATION_OUT_OF_SCOPE", site="3")

@@ -14,7 +14,7 @@ from ledger.model.operations import (
     StatusChange,
     UpdateStatusList,
 )
-from sdk.errors import CallerError, RefusedError, UnavailableError
+from sdk.errors import CallerError, KeyAccessError, RefusedError, UnavailableError
 from sdk.results import Verdict
 from sdk.status_changes import REASONS
 from sdk.verification.ledger_facts import ask_status_list
@@ -206,9 +206,24 @@ def test_a_plan_applied_long_ago_gets_its_receipt_back(desk: Desk) -> None:
     desk.issuing.world.run_block([])
     receipt = run(desk.issuer.revoke(RECORD, reason="error"))
     assert receipt.applied
+    assert receipt.result["version"] == "1", "the list was changed once only"
     assert desk.verdict(credential) == "REVOKED"
     store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
     assert [note.action for note in store.notes(RECORD)] == ["revoke"]
+
+
+def test_a_change_that_could_not_be_signed_is_not_tried_again_later(desk: Desk) -> None:
+    credential = desk.issue()
+
+    def no_key() -> None:
+        raise KeyAccessError("no key", code="KEY_ROLE_NOT_HELD", remedy="Give one.")
+
+    desk.client.before_submit = no_key
+    with pytest.raises(KeyAccessError):
+        run(desk.issuer.revoke(RECORD, reason="error"))
+    store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
+    assert store.plans() == []
+    assert desk.verdict(credential) == "valid"
 
 
 def test_a_status_of_which_the_store_knows_nothing_gets_a_new_receipt(desk: Desk) -> None:

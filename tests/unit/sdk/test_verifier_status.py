@@ -176,6 +176,7 @@ def test_dated_in_the_future_is_not_valid_yet(world: IssuingWorld) -> None:
     assert (report.verdict, report.code) == (Verdict.INVALID, "NOT_YET_VALID")
     assert "21 May 2026" in report.summary
     assert world.verify(world.issue(created=tomorrow)).code == "NOT_YET_VALID"
+    assert world.verify(world.issue(issued=tomorrow, created=ISSUED)).code == "NOT_YET_VALID"
 
 
 def test_assessed_in_the_future_is_not_valid_yet(world: IssuingWorld) -> None:
