@@ -91,8 +91,11 @@ PsetGroup.group_class = PsetGroup
 
 
 def _rest(ctx: click.Context) -> Sequence[str]:
-    """What stands after a group's own flags; click keeps it in one place or the other."""
-    return [*getattr(ctx, "_protected_args", ()), *ctx.args]
+    """What stands after a group's own flags. click keeps the first of it apart, by release under
+    one name or the other.
+    """
+    name = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"
+    return [*getattr(ctx, name), *ctx.args]
 
 
 def write_examples(examples: str, formatter: click.HelpFormatter) -> None:
