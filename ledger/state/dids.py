@@ -3,6 +3,8 @@
 
 Nothing is removed. A key keeps the span in which it was valid and when it was compromised, a
 service the span in which it was there, so that a past signature can be judged at any time.
+
+A record is never too full to retire a key: what makes it grow leaves RETIREMENT_RESERVE_SIZE free.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from ledger.model.codec import encode
 from ledger.model.hashes import possession_message
 from ledger.model.identifiers import is_did
 from ledger.model.keys import verify_signature
-from ledger.model.limits import KEYS_COUNT_MAX, RECORD_HISTORY_COUNT_MAX, SERVICES_COUNT_MAX
+from ledger.model.limits import (
+    KEYS_COUNT_MAX,
+    RECORD_HISTORY_COUNT_MAX,
+    SERVICES_COUNT_MAX,
+    STATE_VALUE_SIZE_MAX,
+)
 from ledger.model.operations import NewKey, RotateKey, Service, UpdateDid
 from ledger.model.organisation_request import RequestError, check_key_entry
 from ledger.model.receipts import ReceiptCode
@@ -25,6 +32,10 @@ from ledger.model.schema import did_key
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
 
+RETIREMENT_RESERVE_SIZE: Final = 32 * 1024
+"""Bytes that stay free for the ends of all keys and services: two instants of a key, one of a
+service, of at most 11 bytes each, and longer lengths around them.
+"""
 _SERVICE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 _SERVICE_TYPE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}", re.ASCII)
 # No user, no query, no fragment: nothing that could carry a person or a secret.
@@ -115,7 +126,8 @@ def _check_service(service: Service, where: str) -> None:
 def process_rotate_key(context: Context, operation: RotateKey) -> Results:
     """Retire a key and put another with the same role in its place.
 
-    A key that was retired before can be declared compromised later, without a new one.
+    A compromised key can go without a new one; one that was retired before, only so. It was
+    compromised from its first instant on when `compromised_since` lies before that.
     """
     record = _get_record(context, operation.did)
     _check_version(record, operation.expected_version)
@@ -123,12 +135,13 @@ def process_rotate_key(context: Context, operation: RotateKey) -> Results:
     if retired is None:
         raise OperationRefusedError(ReceiptCode.KEY_UNKNOWN, "retired_key_id")
     _check_rotation(context, operation, retired)
-    if operation.compromised_since:
+    since = operation.compromised_since and max(operation.compromised_since, retired.valid_from)
+    if since:
         until = context.time if retired.valid_until == 0 else min(retired.valid_until, context.time)
     else:
         until = context.time + operation.overlap_ms
     keys = [
-        dataclasses.replace(key, valid_until=until, compromised_since=operation.compromised_since)
+        dataclasses.replace(key, valid_until=until, compromised_since=since)
         if key is retired
         else key
         for key in record.keys
@@ -149,7 +162,8 @@ def _check_rotation(context: Context, operation: RotateKey, retired: KeyRecord) 
                 "compromised_since",
                 "a compromised key ends at once; it was compromised in the past",
             )
-        if retired.compromised_since and operation.compromised_since >= retired.compromised_since:
+        since = max(operation.compromised_since, retired.valid_from)
+        if retired.compromised_since and since >= retired.compromised_since:
             raise OperationRefusedError(
                 ReceiptCode.KEY_UNKNOWN, "retired_key_id", "known as compromised since then"
             )
@@ -165,9 +179,11 @@ def _check_rotation(context: Context, operation: RotateKey, retired: KeyRecord) 
         )
     new_key = operation.new_key
     if new_key is None:
-        if not is_late:
+        if not is_late and not operation.compromised_since:
             raise OperationRefusedError(
-                ReceiptCode.FIELD_INVALID, "new_key", "a key in use is replaced by another"
+                ReceiptCode.FIELD_INVALID,
+                "new_key",
+                "a key in use is replaced by another, unless it is compromised",
             )
     elif is_late:
         raise OperationRefusedError(
@@ -227,13 +243,12 @@ def _store(
             "did",
             f"the record keeps at most {RECORD_HISTORY_COUNT_MAX} keys and services for ever",
         )
-    context.state.put(
-        did_key(record.did),
-        dataclasses.replace(
-            record,
-            version=record.version + 1,
-            updated=context.time,
-            keys=keys,
-            services=services,
-        ),
+    changed = dataclasses.replace(
+        record, version=record.version + 1, updated=context.time, keys=keys, services=services
     )
+    is_growing = len(keys) > len(record.keys) or len(services) > len(record.services)
+    if is_growing and len(encode(changed)) > STATE_VALUE_SIZE_MAX - RETIREMENT_RESERVE_SIZE:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED, "did", "the record has no room for more keys and services"
+        )
+    context.state.put(did_key(record.did), changed)

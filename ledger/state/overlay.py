@@ -12,7 +12,6 @@ limits of their fields, are encoded and measured as soon as they are written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.model.codec import decode, encode
@@ -32,10 +31,17 @@ class ValueTooLargeError(ValueError):
     """A value of more than STATE_VALUE_SIZE_MAX bytes: the transaction is refused."""
 
 
-@lru_cache(maxsize=64)
+_encoded_sizes_max: Final[dict[type[Any], int]] = {}
+"""What was computed, by class: classes are few."""
+
+
 def get_encoded_size_max(cls: type[Any]) -> int:
     """Bytes that a message can take when every field is at its limit, or a little more."""
-    return sum(_get_field_size_max(field) for field in get_message(cls).fields)
+    size = _encoded_sizes_max.get(cls)
+    if size is None:
+        size = sum(_get_field_size_max(field) for field in get_message(cls).fields)
+        _encoded_sizes_max[cls] = size
+    return size
 
 
 def _get_field_size_max(field: Field) -> int:

@@ -10,12 +10,18 @@ import pytest
 
 from ledger.model.codec import encode
 from ledger.model.hashes import possession_message
-from ledger.model.keys import KeyRole
-from ledger.model.limits import KEYS_COUNT_MAX, RECORD_HISTORY_COUNT_MAX, SERVICES_COUNT_MAX
+from ledger.model.keys import KeyRole, KeyType
+from ledger.model.limits import (
+    KEYS_COUNT_MAX,
+    RECORD_HISTORY_COUNT_MAX,
+    SERVICES_COUNT_MAX,
+    STATE_VALUE_SIZE_MAX,
+)
 from ledger.model.operations import CreateStatusList, NewKey, RotateKey, Service, UpdateDid
 from ledger.model.receipts import ReceiptCode
-from ledger.model.records import KeyRecord
+from ledger.model.records import KeyRecord, ServiceRecord
 from ledger.model.schema import did_key
+from ledger.state.dids import RETIREMENT_RESERVE_SIZE
 from tests.support.ledger_execution import DAY_MS, HOUR_MS, LedgerWorld
 
 ADMIN = {"keys": ["admin"]}
@@ -256,6 +262,7 @@ def test_overlap_is_limited_to_thirty_days(world: LedgerWorld) -> None:
 
 
 def test_compromised_key_ends_at_once_and_says_since_when(world: LedgerWorld) -> None:
+    world.run_block([], time=world.time + 2 * HOUR_MS)
     since = world.time - HOUR_MS
     fresh = new_key(world, "issue-2")
     world.apply("gaa", rotate(world, "issue", fresh, compromised_since=since), **ADMIN)
@@ -346,3 +353,63 @@ def test_history_is_limited(world: LedgerWorld) -> None:
         ReceiptCode.LIMIT_EXCEEDED, "gaa", rotate(world, "issue", new_key(world, "b")), **ADMIN
     )
     assert results["field"] == "did"
+
+
+def test_compromised_key_goes_even_when_the_history_is_full(world: LedgerWorld) -> None:
+    record = world.did_record("gaa")
+    retired = tuple(
+        dataclasses.replace(record.keys[2], key_id=f"old-{number}", valid_until=1)
+        for number in range(RECORD_HISTORY_COUNT_MAX - len(record.keys))
+    )
+    world.values[did_key(record.did)] = encode(
+        dataclasses.replace(record, keys=(*record.keys, *retired))
+    )
+    since = world.time - HOUR_MS
+    world.apply("gaa", rotate(world, "ledger", None, compromised_since=since), **ADMIN)
+    assert key(world, "ledger").valid_until == world.time
+    assert len(world.did_record("gaa").keys) == RECORD_HISTORY_COUNT_MAX
+
+
+def test_key_is_compromised_from_its_first_instant_at_the_earliest(world: LedgerWorld) -> None:
+    first = key(world, "issue").valid_from
+    world.apply("gaa", rotate(world, "issue", None, compromised_since=1), **ADMIN)
+    assert key(world, "issue").compromised_since == first
+    # To say so again is no news.
+    again = rotate(world, "issue", None, compromised_since=2)
+    world.refuse(ReceiptCode.KEY_UNKNOWN, "gaa", again, **ADMIN)
+
+
+def test_full_record_refuses_growth_and_still_retires_every_key(world: LedgerWorld) -> None:
+    record = world.did_record("gaa")
+    service = ServiceRecord(
+        id="s" * 32, type="T" * 64, endpoint="https://" + "e" * 240, valid_from=1, valid_until=2
+    )
+    old_key = dataclasses.replace(record.keys[2], public_key=b"p" * 96, key_id="k" * 64)
+    full = dataclasses.replace(
+        record,
+        services=(service,) * 480,
+        keys=(*record.keys, *(old_key for _ in range(RECORD_HISTORY_COUNT_MAX - 4))),
+    )
+    while len(encode(full)) > STATE_VALUE_SIZE_MAX - RETIREMENT_RESERVE_SIZE:
+        full = dataclasses.replace(full, keys=full.keys[:-1])
+    world.values[did_key(record.did)] = encode(full)
+    growth = update(world, set_services=(Service("s" * 32, "T" * 64, "https://" + "a" * 60),))
+    results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, "gaa", growth, **ADMIN)
+    assert results["field"] == "did"
+    world.refuse(
+        ReceiptCode.LIMIT_EXCEEDED, "gaa", rotate(world, "issue", new_key(world, "b")), **ADMIN
+    )
+    for name in ("issue", "ledger", "admin"):
+        world.apply("gaa", rotate(world, name, None, compromised_since=world.time), **ADMIN)
+
+
+def test_reserve_holds_the_ends_of_everything() -> None:
+    far = 2**64 - 1
+    began = KeyRecord(
+        key_id="k" * 64, role=KeyRole.VOTE, type=KeyType.BLS12381, public_key=b"p" * 96
+    )
+    ended = dataclasses.replace(began, valid_until=far, compromised_since=far)
+    left = ServiceRecord(id="s", type="T", endpoint="e" * 256, valid_from=1)
+    growth = len(encode(ended)) - len(encode(began)) + 1
+    growth += len(encode(dataclasses.replace(left, valid_until=far))) - len(encode(left)) + 1
+    assert growth * RECORD_HISTORY_COUNT_MAX + 64 <= RETIREMENT_RESERVE_SIZE
