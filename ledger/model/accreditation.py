@@ -9,7 +9,9 @@ grant above it, up to the root, holds then.
 
 Withdrawal ab initio needs two parties: the grantor opens it, and the grantor's own grantor confirms
 it within AB_INITIO_WINDOW_MS with the same reason and date. What was opened and not confirmed in
-time has lapsed: that is a function of time, no transaction records it.
+time has lapsed: that is a function of time, no transaction records it. A later opening with another
+reason or date replaces one that is pending. The date is what the parties found, on record with the
+reason; whatever it is, the grant is void from its first day.
 
 Pure: a day or an instant is always a parameter.
 """
@@ -186,9 +188,14 @@ def held_span(grant: GrantRecord) -> tuple[int, int] | None:
     return grant.valid_from, last
 
 
-def is_withdrawal_recorded(grant: GrantRecord) -> bool:
-    """Whether an ordinary withdrawal was recorded, even one that takes effect later."""
-    return any(event.kind is GrantEventKind.WITHDRAWN for event in grant.events)
+def withdrawn_from(grant: GrantRecord) -> int | None:
+    """The first day on which a grant is withdrawn: today, in the past, or announced for later; None
+    when no ordinary withdrawal was recorded. Of several the earliest counts.
+    """
+    return min(
+        (event.effective for event in grant.events if event.kind is GrantEventKind.WITHDRAWN),
+        default=None,
+    )
 
 
 def pending_ab_initio(grant: GrantRecord, now_ms: int) -> GrantEvent | None:

@@ -274,7 +274,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Act as the grantor (--as), or ask it.",
     ),
     "GRANT_ENDED": (
-        "The accreditation has ended: expired, withdrawn or void.",
+        "The accreditation has ended by that day: expired, withdrawn or void.",
         "Make a new grant if the power is to be given again.",
     ),
     "GRANT_NOT_SUSPENDED": (
@@ -298,8 +298,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Repeat the grantor's reason and effective day exactly.",
     ),
     "AB_INITIO_PENDING": (
-        "A withdrawal ab initio of this accreditation is open already.",
-        "The grantor's own grantor confirms it within 30 days of its opening, or it lapses.",
+        "This withdrawal ab initio is open already, with the same reason and day.",
+        "The grantor's own grantor confirms it within 30 days; another reason or day replaces it.",
     ),
     "NO_SECOND_PARTY": (
         "The grantor was accredited by the charter: nobody can confirm a withdrawal ab initio.",

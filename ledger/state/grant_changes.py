@@ -6,17 +6,24 @@ again; it never lies before the block's day, so what was issued in good faith st
 exception is a withdrawal *ab initio*, which voids the grant from its first day and therefore takes
 two parties (`ledger.model.accreditation`): the grantor opens it, the grantor's own grantor confirms.
 A grant whose grantor was accredited by the charter has no second party yet.
+
+A withdrawal that was announced for a later day is final from that day on. Until then the grantor
+may still suspend, and may withdraw earlier; nothing gives the power back.
+
+The history of a grant is limited, and never too full to end it: the last places are kept for an
+immediate withdrawal and for one ab initio.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from ledger.model.accreditation import (
     GrantStatus,
-    is_withdrawal_recorded,
     pending_ab_initio,
     status_on,
+    withdrawn_from,
 )
 from ledger.model.civil_date import DAY_MAX, is_within
 from ledger.model.identifiers import CHARTER
@@ -33,6 +40,11 @@ from ledger.model.schema import grant_key
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
 from ledger.state.queries import get_grant, get_listed_grant, is_acting_for
+
+EVENTS_RESERVE_COUNT: Final = 16
+"""Places at the end of a history that ordinary events leave free: one for an immediate withdrawal,
+one for the confirmation of a withdrawal ab initio, the others for its openings.
+"""
 
 GrantChange = SuspendAccreditation | ReinstateAccreditation | WithdrawAccreditation
 """Operations that append an event to a grant."""
@@ -97,7 +109,12 @@ def _open_ab_initio(
 ) -> Results:
     if _get_second_party(context, grant) == CHARTER:
         raise OperationRefusedError(ReceiptCode.NO_SECOND_PARTY, "grant_id")
-    if pending_ab_initio(grant, context.time) is not None:
+    opened = pending_ab_initio(grant, context.time)
+    if (
+        opened is not None
+        and opened.reason is operation.reason
+        and opened.effective == operation.effective
+    ):
         raise OperationRefusedError(ReceiptCode.AB_INITIO_PENDING, "grant_id")
     return _append(context, grant, operation, GrantEventKind.AB_INITIO_OPENED)
 
@@ -122,12 +139,6 @@ def _check_any(context: Context, operation: GrantChange) -> GrantRecord:
         raise OperationRefusedError(ReceiptCode.FIELD_INVALID, "reason", "it is missing")
     if not 1 <= operation.effective <= DAY_MAX:
         raise OperationRefusedError(ReceiptCode.FIELD_INVALID, "effective", "a day is expected")
-    if len(grant.events) >= RECORD_HISTORY_COUNT_MAX:
-        raise OperationRefusedError(
-            ReceiptCode.LIMIT_EXCEEDED,
-            "grant_id",
-            f"a grant keeps at most {RECORD_HISTORY_COUNT_MAX} events",
-        )
     return grant
 
 
@@ -135,22 +146,44 @@ def _check_ordinary(context: Context, operation: GrantChange) -> GrantRecord:
     """What every change but one ab initio must show: a grant with a future, and a day in it."""
     grant = _check_any(context, operation)
     status = status_on(grant, context.day)
-    if (
-        status in (GrantStatus.VOID, GrantStatus.EXPIRED)
-        # A withdrawal that takes effect later is final all the same.
-        or is_withdrawal_recorded(grant)
-    ):
+    if status in (GrantStatus.VOID, GrantStatus.EXPIRED, GrantStatus.WITHDRAWN):
         raise OperationRefusedError(ReceiptCode.GRANT_ENDED, "grant_id")
     if operation.effective < context.day:
         raise OperationRefusedError(ReceiptCode.EFFECTIVE_IN_PAST, "effective")
     if not is_within(operation.effective, grant.valid_from, grant.valid_until):
         raise OperationRefusedError(ReceiptCode.EFFECTIVE_OUTSIDE_TERM, "effective")
+    announced = withdrawn_from(grant)
+    if announced is not None and operation.effective >= announced:
+        raise OperationRefusedError(
+            ReceiptCode.GRANT_ENDED, "effective", "the grant is withdrawn by that day"
+        )
     return grant
+
+
+def _check_room(
+    context: Context, grant: GrantRecord, operation: GrantChange, kind: GrantEventKind
+) -> None:
+    count_max = RECORD_HISTORY_COUNT_MAX
+    if kind is GrantEventKind.AB_INITIO_OPENED:
+        count_max -= 2
+    elif kind is GrantEventKind.WITHDRAWN and (
+        operation.effective <= max(context.day, grant.valid_from)
+    ):
+        count_max -= 1  # No withdrawal can follow this one: it takes one place.
+    elif kind is not GrantEventKind.AB_INITIO_CONFIRMED:
+        count_max -= EVENTS_RESERVE_COUNT
+    if len(grant.events) >= count_max:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "grant_id",
+            f"a grant keeps at most {count_max} events before one of this kind",
+        )
 
 
 def _append(
     context: Context, grant: GrantRecord, operation: GrantChange, kind: GrantEventKind
 ) -> Results:
+    _check_room(context, grant, operation, kind)
     event = GrantEvent(
         kind=kind,
         effective=operation.effective,

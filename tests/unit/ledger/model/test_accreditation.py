@@ -16,10 +16,10 @@ from ledger.model.accreditation import (
     held_span,
     is_chain_linked,
     is_power_in_scope,
-    is_withdrawal_recorded,
     pending_ab_initio,
     status_on,
     term_last_day,
+    withdrawn_from,
 )
 from ledger.model.civil_date import DAY_MAX
 from ledger.model.operations import AccreditationReason, Scope
@@ -150,8 +150,8 @@ def test_held_span() -> None:
 
 
 def test_withdrawal_recorded() -> None:
-    assert is_withdrawal_recorded(with_events((WITHDRAWN, 150)))
-    assert not is_withdrawal_recorded(with_events((SUSPENDED, 150), (OPENED, 150)))
+    assert withdrawn_from(with_events((WITHDRAWN, 150), (WITHDRAWN, 140))) == 140
+    assert withdrawn_from(with_events((SUSPENDED, 150), (OPENED, 150))) is None
 
 
 def test_pending_ab_initio_lapses_after_the_window() -> None:

@@ -9,16 +9,23 @@ import pytest
 
 from ledger.model.accreditation import AB_INITIO_WINDOW_MS, GrantStatus, status_on
 from ledger.model.codec import encode
-from ledger.model.limits import RECORD_HISTORY_COUNT_MAX
+from ledger.model.limits import (
+    POWERS_COUNT_MAX,
+    RECORD_HISTORY_COUNT_MAX,
+    SCOPE_COUNT_MAX,
+    STATE_VALUE_SIZE_MAX,
+)
 from ledger.model.operations import (
     AccreditationReason,
     ReinstateAccreditation,
+    Scope,
     SuspendAccreditation,
     WithdrawAccreditation,
 )
 from ledger.model.receipts import ReceiptCode
-from ledger.model.records import GrantEvent, GrantEventKind
+from ledger.model.records import GrantEvent, GrantEventKind, GrantRecord
 from ledger.model.schema import grant_key
+from ledger.state.grant_changes import EVENTS_RESERVE_COUNT
 from tests.support.ledger_execution import ELECTRICIAN, make_training_world
 from tests.support.ledger_world import day
 
@@ -165,15 +172,36 @@ def test_grant_that_has_not_begun(case: Accredited) -> None:
     assert case.status("2027-01-01") == "withdrawn"
 
 
-def test_withdrawal_is_final_even_before_it_takes_effect(case: Accredited) -> None:
+def test_announced_withdrawal_is_final_from_its_day_on(case: Accredited) -> None:
     case.world.apply("qcto", case.withdraw("2027-07-01"))
     for operation in (
-        case.suspend(),
-        case.reinstate(),
-        case.withdraw("2026-12-01"),
+        case.suspend("2027-07-01"),
+        case.suspend("2028-01-01"),
+        case.reinstate("2027-07-01"),
+        case.withdraw("2027-07-01"),
         case.withdraw("2028-01-01"),
     ):
-        case.world.refuse(ReceiptCode.GRANT_ENDED, "qcto", operation)
+        results = case.world.refuse(ReceiptCode.GRANT_ENDED, "qcto", operation)
+        assert results["field"] == "effective"
+    case.world.skip_to("2027-07-01")
+    for operation in (case.suspend("2027-07-01"), case.withdraw("2027-07-01")):
+        results = case.world.refuse(ReceiptCode.GRANT_ENDED, "qcto", operation)
+        assert results["field"] == "grant_id"
+
+
+def test_announced_withdrawal_leaves_the_grantor_its_means(case: Accredited) -> None:
+    """What is found meanwhile can be answered meanwhile."""
+    case.world.apply("qcto", case.withdraw("2027-07-01"))
+    case.world.apply("qcto", case.suspend("2026-06-01"))
+    case.world.apply("qcto", case.reinstate("2026-07-01"))
+    case.world.apply("qcto", case.withdraw("2026-12-01"))
+    assert [
+        case.status(on)
+        for on in ("2026-05-31", "2026-06-30", "2026-11-30", "2026-12-01", "2027-08-01")
+    ] == ["active", "suspended", "active", "withdrawn", "withdrawn"]
+    case.world.apply("qcto", case.withdraw(TODAY))
+    assert case.status(TODAY) == "withdrawn"
+    case.world.refuse(ReceiptCode.GRANT_ENDED, "qcto", case.suspend("2026-05-15"))
 
 
 def test_expired_grant(case: Accredited) -> None:
@@ -229,13 +257,80 @@ def test_root_grant_belongs_to_the_charter(case: Accredited) -> None:
             case.world.refuse(ReceiptCode.NOT_GRANTOR, author, operation)
 
 
-def test_number_of_events_is_limited(case: Accredited) -> None:
+def fill_history(case: Accredited, count: int) -> None:
     record = case.world.grant_record(case.grant_id)
     event = GrantEvent(kind=GrantEventKind.AB_INITIO_OPENED, effective=1, recorded_at=1)
     case.world.values[grant_key(case.grant_id)] = encode(
-        dataclasses.replace(record, events=(event,) * RECORD_HISTORY_COUNT_MAX)
+        dataclasses.replace(record, events=(event,) * count)
     )
-    case.world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", case.suspend())
+
+
+def test_number_of_events_is_limited(case: Accredited) -> None:
+    fill_history(case, RECORD_HISTORY_COUNT_MAX - EVENTS_RESERVE_COUNT)
+    for operation in (case.suspend(), case.withdraw("2026-05-15")):
+        case.world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", operation)
+    fill_history(case, RECORD_HISTORY_COUNT_MAX - EVENTS_RESERVE_COUNT - 1)
+    case.world.apply("qcto", case.suspend())
+
+
+def test_full_history_can_still_be_ended(case: Accredited) -> None:
+    """Openings stop first, then one withdrawal fits, then one confirmation."""
+    fill_history(case, RECORD_HISTORY_COUNT_MAX - 3)
+    case.world.apply("qcto", case.withdraw(ab_initio=True))
+    other = case.withdraw(ab_initio=True, reason=QUALITY)
+    case.world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", other)
+    case.world.apply("qcto", case.withdraw())
+    assert case.status(TODAY) == "withdrawn"
+    case.world.apply("saqa", case.withdraw(ab_initio=True))
+    assert case.status(TODAY) == "void"
+    assert len(case.world.grant_record(case.grant_id).events) == RECORD_HISTORY_COUNT_MAX
+
+
+def test_full_history_of_a_grant_that_has_not_begun(case: Accredited) -> None:
+    case.grant_id = case.world.grant(
+        "qcto",
+        "gaa",
+        "issue-badge",
+        since="2027-01-01",
+        until="2027-12-31",
+        qualifications=[ELECTRICIAN],
+    )
+    fill_history(case, RECORD_HISTORY_COUNT_MAX - 2)
+    case.world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", case.withdraw("2027-01-02"))
+    case.world.apply("qcto", case.withdraw("2027-01-01"))
+
+
+def test_full_grant_fits_into_the_state() -> None:
+    """The largest scope and history that the rules allow."""
+    full = GrantRecord(
+        grant_id="g" * 64,
+        grantor="d" * 64,
+        grantee="d" * 64,
+        powers=("p" * 64,) * POWERS_COUNT_MAX,
+        scope=Scope(
+            sub_frameworks=("HEQSF",) * SCOPE_COUNT_MAX,
+            qualifications=("za:saqa:q:999999999",) * SCOPE_COUNT_MAX,
+            sites=("s" * 32,) * SCOPE_COUNT_MAX,
+            designations=("d" * 64,) * SCOPE_COUNT_MAX,
+            trades=("t" * 64,) * SCOPE_COUNT_MAX,
+        ),
+        valid_from=2**32 - 1,
+        valid_until=2**32 - 1,
+        parent="g" * 64,
+        version=2**64 - 1,
+        recorded_at=2**64 - 1,
+        events=(
+            GrantEvent(
+                kind=GrantEventKind.WITHDRAWN,
+                effective=2**32 - 1,
+                reason=FRAUD,
+                recorded_at=2**64 - 1,
+                by="d" * 64,
+            ),
+        )
+        * RECORD_HISTORY_COUNT_MAX,
+    )
+    assert len(encode(full)) < STATE_VALUE_SIZE_MAX
 
 
 # Ab initio -----------------------------------------------------------------------------------------
@@ -265,6 +360,16 @@ def test_one_party_alone_voids_nothing(case: Accredited) -> None:
     case.world.apply("qcto", case.withdraw(ab_initio=True))
     case.world.refuse(ReceiptCode.AB_INITIO_PENDING, "qcto", case.withdraw(ab_initio=True))
     assert case.status(TODAY) == "active"
+
+
+def test_another_opening_replaces_what_is_pending(case: Accredited) -> None:
+    """A mistake in reason or day does not block the grantor for 30 days."""
+    case.world.apply("qcto", case.withdraw("2024-03-01", ab_initio=True))
+    case.world.apply("qcto", case.withdraw("2024-04-01", ab_initio=True, reason=QUALITY))
+    first = case.withdraw("2024-03-01", ab_initio=True)
+    case.world.refuse(ReceiptCode.AB_INITIO_MISMATCH, "saqa", first)
+    case.world.apply("saqa", case.withdraw("2024-04-01", ab_initio=True, reason=QUALITY))
+    assert case.status("2024-02-01") == "void", "whatever the day that the parties found"
 
 
 def test_second_party_cannot_begin(case: Accredited) -> None:
