@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
+from typing import Final, Literal
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,16 @@ from benchmarks.results import Result, Run
 
 DRIFT_MAX = 0.1
 """Change of the machine's own speed within a run that the report speaks of."""
+_COLUMNS: Final[Sequence[tuple[Literal["left", "right"], int]]] = (
+    ("left", 28),
+    ("right", 9),
+    ("left", 8),
+    ("right", 22),
+    ("right", 9),
+    ("left", 22),
+)
+"""Metric, median, unit, quartiles, ratio, limit: alignment and least width."""
+
 CONTENTION_MAX = 0.1
 """Share of a processor taken by others that the report speaks of."""
 
@@ -28,11 +39,11 @@ def render_report(run: Run) -> Iterator[RenderableType]:
     """The parts of the report, in order."""
     yield Text(f"commit {run.commit}", style="bold")
     yield Text(_describe(run))
+    yield Text("metric · median · quartiles · ratio to a limit of the machine", style="dim")
     for note in _notes(run):
         yield Text(f"note: {note}", style="yellow")
     for workload in dict.fromkeys(result.workload for result in run.results):
-        yield Text()
-        yield _make_table(workload, [each for each in run.results if each.workload == workload])
+        yield from _render_workload(workload, run.find_workload(workload))
     yield Text()
     yield Text("bars", style="bold")
     for bar in BARS:
@@ -100,30 +111,29 @@ def _notes(run: Run) -> Iterator[str]:
         )
 
 
-def _make_table(workload: str, results: Sequence[Result]) -> Table:
-    table = Table(title=workload, title_justify="left", title_style="bold", box=box.SIMPLE)
-    has_limits = any(result.limit_name for result in results)
-    table.add_column("metric", no_wrap=True)
-    table.add_column("median", justify="right")
-    table.add_column("", justify="left")
-    table.add_column("quartiles", justify="right", style="dim", no_wrap=True)
-    if has_limits:
-        table.add_column("ratio", justify="right")
-        table.add_column("to", style="dim", no_wrap=True)
-    parameters = ""
+def _render_workload(workload: str, results: Sequence[Result]) -> Iterator[RenderableType]:
+    """A heading, then a table for each set of parameters; columns stand under each other."""
+    yield Text()
+    yield Text(workload, style="bold")
+    for _, group in itertools.groupby(results, key=Result.describe_parameters):
+        rows = list(group)
+        if rows[0].parameters:
+            yield Text(f"  {rows[0].describe_parameters()}", style="italic")
+        yield _make_table(rows)
+
+
+def _make_table(results: Sequence[Result]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 1))
+    for justify, width in _COLUMNS:
+        table.add_column(justify=justify, min_width=width, no_wrap=True)
     for result in results:
-        if result.describe_parameters() != parameters:
-            parameters = result.describe_parameters()
-            table.add_row(Text(parameters, style="bold"))
-        row = [
-            f"  {result.metric}" if parameters else result.metric,
+        spread = f"{format_number(result.low)} – {format_number(result.high)}"
+        table.add_row(
+            f"   {result.metric}",
             format_number(result.value),
             result.unit,
-            f"{format_number(result.low)} – {format_number(result.high)}"
-            if result.samples > 1
-            else "",
-        ]
-        if has_limits:
-            row += [format_ratio(result.ratio), result.limit_name or ""]
-        table.add_row(*row)
+            Text(spread if result.samples > 1 else "", style="dim"),
+            format_ratio(result.ratio),
+            Text(result.limit_name or "", style="dim"),
+        )
     return table

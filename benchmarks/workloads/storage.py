@@ -3,7 +3,7 @@
 
 - `batch`: synced batches of 100 and 1,000 pairs (32 bytes, 256 bytes) through the node's own port,
   with the options a node uses; wall time.
-- `get`: a stored pair, read at random; wall time.
+- `get`: one of 100,000 stored pairs, read at random; wall time.
 - `write-block`: a block of 100 transactions of 1 KB: the log entry with its proposal, synced, then
   block, receipts, certificate and 500 changed keys with their tree nodes in one synced batch; wall
   time of both.
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.limits import FDATASYNC, LEVELDB_BATCH
@@ -30,6 +31,7 @@ from ledger.storage.leveldb import LevelDBStore
 from ledger.storage.state_store import StateChanges
 
 NAME = "storage"
+PAIRS_COUNT = 100_000
 BLOCK_TRANSACTIONS_COUNT = 100
 BLOCK_KEYS_COUNT = 500
 
@@ -51,28 +53,37 @@ def run(context: Context) -> Iterator[Figure]:
 
 def _measure_pairs(context: Context, store: KeyValueStore) -> Iterator[Figure]:
     generator = random.Random(context.seed)
+
+    def make_batch(pairs: int) -> WriteBatch:
+        batch = WriteBatch()
+        for _ in range(pairs):
+            batch.put(generator.randbytes(32), generator.randbytes(256))
+        return batch
+
     keys: list[bytes] = []
+    for _ in range(PAIRS_COUNT // 1_000):
+        batch = make_batch(1_000)
+        store.write(batch, sync=True)
+        keys += [key for key, _ in batch.operations]
+    measured = measure_each(
+        store.get, lambda count: generator.choices(keys, k=count), context.effort, Clock.WALL
+    )
+    yield Figure(NAME, "get", measured.scaled(1e6), "µs", {"keys": len(keys), "value_bytes": 256})
     for pairs in (100, 1_000):
-
-        def make_batches(count: int, pairs: int = pairs) -> list[WriteBatch]:
-            batches = [WriteBatch() for _ in range(count)]
-            for batch in batches:
-                for _ in range(pairs):
-                    keys.append(generator.randbytes(32))
-                    batch.put(keys[-1], generator.randbytes(256))
-            return batches
-
         measured = measure_each(
-            lambda batch: store.write(batch, sync=True), make_batches, context.effort, Clock.WALL
+            lambda batch: store.write(batch, sync=True),
+            partial(_repeat, partial(make_batch, pairs)),
+            context.effort,
+            Clock.WALL,
         )
         parameters = {"pairs": pairs, "value_bytes": 256}
         yield Figure(
             NAME, "batch", measured.scaled(1e6), "µs", parameters, LEVELDB_BATCH, pairs // 100
         )
-    measured = measure_each(
-        store.get, lambda count: generator.choices(keys, k=count), context.effort, Clock.WALL
-    )
-    yield Figure(NAME, "get", measured.scaled(1e6), "µs", {"keys": len(keys) // 1000 * 1000})
+
+
+def _repeat(make: Callable[[], WriteBatch], count: int) -> list[WriteBatch]:
+    return [make() for _ in range(count)]
 
 
 class _Chain:
