@@ -67,6 +67,7 @@ _EXIT_BY_CLASS: Final[tuple[tuple[type[PsetError], ExitCode], ...]] = (
     (UnavailableError, ExitCode.CANNOT_TELL),
     (TrustError, ExitCode.BROKEN),
 )
+_OUR_PACKAGES: Final = frozenset({"cli", "consensus", "ledger", "psetcloud", "psetledger", "sdk"})
 _BUG_REMEDY: Final = "Please report it: run the command again with -vv and send what it prints."
 
 
@@ -120,7 +121,7 @@ def describe_error(error: BaseException) -> ErrorReport:
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return _simple("DISK_FULL", "no space is left", "Free some space.", ExitCode.CANNOT_TELL)
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name or ""):
         return _simple(
             "MODULE_MISSING",
             f"this needs the module {error.name}, which is not installed",
@@ -134,6 +135,11 @@ def describe_error(error: BaseException) -> ErrorReport:
         return ErrorReport(code, text, remedy, None, None, int(getattr(error, "exit_code", 5)))
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return _simple("INTERNAL", f"unexpected {told}", _BUG_REMEDY, ExitCode.BROKEN)
+
+
+def _is_ours(module: str) -> bool:
+    """A module of our own that is missing is a broken installation, nobody's to install."""
+    return module.partition(".")[0] in _OUR_PACKAGES
 
 
 def _simple(code: str, text: str, remedy: str, exit_code: ExitCode) -> ErrorReport:

@@ -119,19 +119,19 @@ def test_a_node_says_how_it_stands_and_why_it_does_not_start(pset: PsetProcess) 
 def test_in_the_foreground_until_a_signal(
     pset: PsetProcess, number: signal.Signals, exit_code: int
 ) -> None:
-    running = pset.start("network", "up", "--storage", "memory", "--foreground", "-o", "json")
-    assert running.stdout is not None
-    data = json.loads(running.stdout.readline())["data"]
-    assert data["height"] >= 1
-    watched = pset.start("network", "status", "--watch", "-o", "json")
-    assert watched.stdout is not None
-    lines = [json.loads(watched.stdout.readline()) for _ in range(2)]
-    assert [line["data"]["quorum"]["voting"] for line in lines] == [1, 1]
-    watched.send_signal(signal.SIGINT)
-    watched.communicate(timeout=30)
-    assert watched.returncode == 130
-    running.send_signal(number)
-    running.communicate(timeout=60)
+    up = ("network", "up", "--storage", "memory", "--foreground", "-o", "json")
+    with pset.start(*up) as running:
+        assert running.stdout is not None
+        assert json.loads(running.stdout.readline())["data"]["height"] >= 1
+        with pset.start("network", "status", "--watch", "-o", "json") as watched:
+            assert watched.stdout is not None
+            lines = [json.loads(watched.stdout.readline()) for _ in range(2)]
+            watched.send_signal(signal.SIGINT)
+            watched.communicate(timeout=30)
+        assert [line["data"]["quorum"]["voting"] for line in lines] == [1, 1]
+        assert watched.returncode == 130
+        running.send_signal(number)
+        running.communicate(timeout=60)
     assert running.returncode == exit_code
     assert pset.json("network", "status", exit_code=4)["validators"][0]["state"] == "stopped"
 

@@ -171,6 +171,8 @@ def not_verified(verdict: Verdict) -> NotVerifiedError:
         ),
         (lambda: FileNotFoundError(2, "No such file", "f"), "FILE_UNUSABLE", 2),
         (lambda: OSError(28, "No space left"), "DISK_FULL", 4),
+        (lambda: ModuleNotFoundError("no", name="plyvel"), "MODULE_MISSING", 2),
+        (lambda: ModuleNotFoundError("no", name="ledger.x"), "INTERNAL", 5),
         (lambda: ZeroDivisionError("q"), "INTERNAL", 5),
         (KeyboardInterrupt, "INTERRUPTED", 130),
     ],
