@@ -76,7 +76,7 @@ def demo(
         finished = True
     finally:
         if not (keep and finished):
-            _take_down(teller, place)
+            _take_down(teller, place, is_ours=directory is None and not keep)
     seconds = time.monotonic() - started
     return _conclude(context, teller, samples, found, place if keep else None, seconds)
 
@@ -197,14 +197,15 @@ def _finding(report: dict[str, Any]) -> Finding:
     return Finding(str(report["verdict"]), report["code"], warned)
 
 
-def _take_down(teller: Teller, place: Path) -> None:
-    """Stop the network and remove what was made."""
+def _take_down(teller: Teller, place: Path, *, is_ours: bool) -> None:
+    """Stop the network and remove what was made; a directory that is ours altogether."""
     from cli.story_telling import run_pset
 
     ran = run_pset(["network", "down", "--dir", str(place), "--purge", "--yes"])
     if ran.exit_code != ExitCode.DONE and (place / "network.json").exists():
         teller.output.progress(ran.stderr.strip())
-    shutil.rmtree(place, ignore_errors=True)
+    if is_ours:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _conclude(

@@ -300,8 +300,8 @@ _INPUT: Final = {
         "Try again; let one process change one list.",
     ),
     "DIRECTORY_NOT_EMPTY": (
-        "The directory for the demonstration is not empty.",
-        "Remove an earlier one with `pset network down --dir DIR --purge`.",
+        "A network is made in a directory of its own, and this one is not empty.",
+        "Choose another, or remove an earlier network: `pset network down --dir DIR --purge`.",
     ),
     "STORY_UNKNOWN": ("There is no such story in this release.", "See `pset demo --help`."),
     "STORY_INTERRUPTED": (
@@ -486,6 +486,10 @@ _NETWORK: Final = {
     "NO_ANSWER": (
         "The connection or the time ended before the answer came.",
         "Try again; for a write look at `pset ledger tx` first.",
+    ),
+    "OUTCOME_UNKNOWN": (
+        "The node stopped while the transaction was on its way into a block.",
+        "Look it up with `pset ledger tx ID`, or repeat it with the same key.",
     ),
     "PENDING": (
         "The transaction waits for its block.",

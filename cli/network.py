@@ -20,6 +20,7 @@ import click
 from cli.command import PsetGroup
 from cli.context import NETWORK_HERE, CliContext, pass_context
 from cli.errors import CommandError, ExitCode
+from cli.network_removal import check_room, remove_network
 from cli.network_trust import add, list_networks, show, use
 from cli.network_view import (
     ValidatorView,
@@ -111,10 +112,17 @@ def up(
     """
     from ledger.node.dev_network import NETWORK_FILE, create_network, start_network
 
+    if nodes != 1:
+        raise CommandError(
+            f"this release runs networks of one validator, not of {nodes}",
+            code="NODES_UNSUPPORTED",
+            remedy="Use --nodes 1.",
+        )
     place = directory or NETWORK_HERE
     started = time.monotonic()
     is_new = not (place / NETWORK_FILE).exists()
     if is_new:
+        check_room(place)
         with context.output.working(f"making keys and genesis in {place}"):
             create_network(place, nodes=nodes, storage=storage, fault_model=fault_model)
     with context.output.working("starting; waiting for the first certified block"):
@@ -213,31 +221,33 @@ def _wait_in_foreground(context: CliContext, place: Path) -> None:
     "down",
     examples="""
         $ pset network down                     # stops; the data stay
-        $ pset network down --dir demo --purge  # and removes the directory, keys included
+        $ pset network down --dir demo --purge  # and removes data and keys
     """,
 )
 @_dir_option
-@click.option("--purge", is_flag=True, help="Remove the directory too: data and keys.")
+@click.option("--purge", is_flag=True, help="Also remove what the network made: data and keys.")
 @pass_context
 def down(context: CliContext, directory: Path | None, purge: bool) -> None:
     """Stop a network for development."""
-    import shutil
-
     from ledger.node.dev_network import read_genesis, stop_network
 
     place = development_directory(context, directory)
-    read_genesis(place)
+    genesis = read_genesis(place)
     if purge:
-        context.confirm(f"remove {place} with its data and keys?")
+        context.confirm(f"remove the network in {place} with its data and keys?")
     with context.output.working("stopping"):
         stopped = stop_network(place)
+    left: Sequence[str] = ()
+    last = f"{place} stays: pset network up --dir {place}"
     if purge:
-        shutil.rmtree(place)
+        left = remove_network(place, [validator.id for validator in genesis.validators])
+        last = f"removed {place}"
+        if left:
+            last = f"removed the network in {place}; left what is not its own: {', '.join(left)}"
     first = f"down      {', '.join(stopped)} stopped" if stopped else "down      nothing ran"
-    last = f"removed {place}" if purge else f"{place} stays: pset network up --dir {place}"
     context.output.result(
         "NetworkDown",
-        {"directory": str(place), "stopped": list(stopped), "purged": purge},
+        {"directory": str(place), "stopped": list(stopped), "purged": purge, "left": list(left)},
         f"{first}; {last}",
     )
 

@@ -71,6 +71,7 @@ def test_up_kill_start_and_down(pset: PsetProcess) -> None:
         "directory": "",
         "stopped": ["n1"],
         "purged": False,
+        "left": [],
     }
     assert pset.json("network", "down")["stopped"] == []
     again = pset.json("network", "up")
