@@ -364,7 +364,7 @@ def longest_term(
             row.term_years_max
             for row in charter.power_rows
             if row.held in held
-            and power in (held if row.powers is None else row.powers)
+            and power in (held & set(row.powers) if row.delegates else row.powers)
             and grantee_type in row.grantee_types
             and named <= set(row.scope_kinds)
             and (not row.scope_needed or named & set(row.scope_needed))

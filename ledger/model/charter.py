@@ -27,6 +27,7 @@ from ledger.model.charter_document import (
     DutySeparation,
     Limits,
     PowerRow,
+    VouchingRow,
     decode_charter,
     encode_charter,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "DutySeparation",
     "Limits",
     "PowerRow",
+    "VouchingRow",
     "decode_charter",
     "default_charter",
     "encode_charter",
@@ -80,21 +82,23 @@ _PROVINCES: Final = ("EC", "FS", "GP", "KZN", "LP", "MP", "NC", "NW", "WC")
 def _row(
     held: str,
     grantee_types: str,
-    powers: str | None,
+    powers: str,
     *,
     within: str | None = None,
     kinds: str,
     needed: str,
     years: int | None = None,
+    delegates: bool = False,
 ) -> PowerRow:
     return PowerRow(
         held=held,
         sub_framework=within,
         grantee_types=tuple(grantee_types.split()),
-        powers=None if powers is None else tuple(powers.split()),
+        powers=tuple(powers.split()),
         scope_kinds=tuple(kinds.split()),
         scope_needed=tuple(needed.split()),
         term_years_max=years,
+        delegates=delegates,
     )
 
 
@@ -175,10 +179,50 @@ _POWER_ROWS: Final = (
     _row(
         "delegate",
         "quality-partner seta",
-        None,
+        "accredit-provider",
         kinds="qualifications",
         needed="qualifications",
+        delegates=True,
     ),
+)
+
+
+def _vouch(held: str, types: str, codes: str = "", *, within: str | None = None) -> VouchingRow:
+    return VouchingRow(
+        held=held,
+        sub_framework=within,
+        organisation_types=tuple(types.split()),
+        code_systems=tuple(codes.split()),
+    )
+
+
+_GENERAL_CODES: Final = "cipc nlrd sars"
+"""Companies register, National Learners' Records Database, revenue service."""
+
+# Nobody vouches for a second authority: that is genesis. Only bodies that may delegate, the
+# councils themselves, vouch for codes; what they delegate to vouches for names alone.
+_VOUCHING_ROWS: Final = (
+    _vouch(
+        "recognise-council",
+        " ".join(name for name in _ORGANISATION_TYPES if name != "authority"),
+        f"che qcto saqa umalusi {_GENERAL_CODES}",
+    ),
+    _vouch("recognise-professional-body", "professional-body", f"saqa {_GENERAL_CODES}"),
+    _vouch(
+        "delegate",
+        "assessment-centre cet-college employer provider quality-partner seta trade-test-centre "
+        "tvet-college",
+        f"qcto {_GENERAL_CODES}",
+        within=OQSF,
+    ),
+    _vouch("delegate", "private-hei university", f"che {_GENERAL_CODES}", within=HEQSF),
+    _vouch("delegate", "assessment-body provider", f"umalusi {_GENERAL_CODES}", within=GFETQSF),
+    _vouch(
+        "accredit-provider",
+        "assessment-centre cet-college provider trade-test-centre tvet-college",
+        within=OQSF,
+    ),
+    _vouch("quality-assure", "employer", within=OQSF),
 )
 
 _SEPARATIONS: Final = (
@@ -199,7 +243,7 @@ _SUBMITS_OWN: Final[JsonObject] = {
 _CONTROLS: Final[JsonObject] = {"all": [{"key_role": "admin"}, {"owner": True}]}
 
 
-def _default_rules(granting_powers: list[str]) -> dict[str, JsonObject]:
+def _default_rules(vouching_powers: list[str]) -> dict[str, JsonObject]:
     return {
         "AddSite": _SUBMITS_OWN,
         "CreateStatusList": _SUBMITS,
@@ -207,7 +251,7 @@ def _default_rules(granting_powers: list[str]) -> dict[str, JsonObject]:
             "all": [
                 {"key_role": "ledger"},
                 {"organisation_active": True},
-                {"power_any": cast("list[JsonValue]", granting_powers)},
+                {"power_any": cast("list[JsonValue]", vouching_powers)},
             ]
         },
         "GrantAccreditation": _SUBMITS,
@@ -233,14 +277,15 @@ def default_charter() -> Charter:
     """The South African rules."""
     names = {*ROOT_POWERS}
     for row in _POWER_ROWS:
-        names.update(row.powers or ())
-    rules = _default_rules(sorted({row.held for row in _POWER_ROWS}))
+        names.update(row.powers)
+    rules = _default_rules(sorted({row.held for row in _VOUCHING_ROWS}))
     return Charter(
         title="Charter of the South African post-school education and training ledger",
         rules=tuple((name, decode_expression(rules[name], name)) for name in sorted(rules)),
         powers=tuple(sorted(names)),
         power_rows=_POWER_ROWS,
         separations=_SEPARATIONS,
+        vouching_rows=_VOUCHING_ROWS,
         organisation_types=_ORGANISATION_TYPES,
         provinces=_PROVINCES,
         limits=Limits(),

@@ -23,6 +23,7 @@ from ledger.model.authorisation import (
     encode_expression,
 )
 from ledger.model.canonical_json import JsonObject, JsonValue
+from ledger.model.identifiers import is_code_system
 from ledger.model.json_fields import (
     FieldError,
     place,
@@ -61,14 +62,29 @@ class PowerRow:
     sub_framework: str | None
     """The scope of what is granted lies within this one; None: any."""
     grantee_types: tuple[str, ...]
-    powers: tuple[str, ...] | None
-    """What may be granted; None: the powers that the grantor's own grant holds."""
+    powers: tuple[str, ...]
+    """What may be granted."""
     scope_kinds: tuple[str, ...]
     """Dimensions that the scope may name."""
     scope_needed: tuple[str, ...]
     """At least one of these it must name, so that scope narrows; empty: none."""
     term_years_max: int | None
     """Calendar years, less a day; None: as long as the grantor's own grant."""
+    delegates: bool = False
+    """Whether the grantor hands on its own: its grant must hold the powers too, and the scope of
+    what is granted is strictly narrower."""
+
+
+@dataclass(frozen=True, slots=True)
+class VouchingRow:
+    """Which organisations a held power lets its holder vouch for."""
+
+    held: str
+    sub_framework: str | None
+    """The scope of the held grant lies within this one; None: any."""
+    organisation_types: tuple[str, ...]
+    code_systems: tuple[str, ...]
+    """Systems of the codes that the holder may vouch for with such an organisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,7 @@ class Charter:
     """The vocabulary of powers, sorted."""
     power_rows: tuple[PowerRow, ...]
     separations: tuple[DutySeparation, ...]
+    vouching_rows: tuple[VouchingRow, ...]
     organisation_types: tuple[str, ...]
     provinces: tuple[str, ...]
     limits: Limits
@@ -142,10 +159,11 @@ def encode_charter(charter: Charter) -> JsonObject:
                     "held": row.held,
                     "sub_framework": row.sub_framework,
                     "grantee_types": list(row.grantee_types),
-                    "powers": None if row.powers is None else list(row.powers),
+                    "powers": list(row.powers),
                     "scope_kinds": list(row.scope_kinds),
                     "scope_needed": list(row.scope_needed),
                     "term_years_max": row.term_years_max,
+                    "delegates": row.delegates,
                 }
                 for row in charter.power_rows
             ],
@@ -161,6 +179,15 @@ def encode_charter(charter: Charter) -> JsonObject:
             }
             for separation in charter.separations
         ],
+        "vouching": [
+            {
+                "held": row.held,
+                "sub_framework": row.sub_framework,
+                "organisation_types": list(row.organisation_types),
+                "code_systems": list(row.code_systems),
+            }
+            for row in charter.vouching_rows
+        ],
     }
 
 
@@ -172,6 +199,7 @@ CHARTER_MEMBERS: Final = (
     "provinces",
     "rules",
     "separation_of_duties",
+    "vouching",
 )
 """Members of a genesis document that make its charter, and parameters of the state."""
 
@@ -202,6 +230,12 @@ def decode_charter(document: JsonObject) -> Charter:
             _decode_separation(item, place("separation_of_duties", position), names)
             for position, item in enumerate(
                 read_list(document["separation_of_duties"], "separation_of_duties", TABLE_COUNT_MAX)
+            )
+        ),
+        vouching_rows=tuple(
+            _decode_vouching(row, place("vouching", position), names, organisation_types)
+            for position, row in enumerate(
+                read_list(document["vouching"], "vouching", TABLE_COUNT_MAX, 1)
             )
         ),
         organisation_types=organisation_types,
@@ -261,22 +295,55 @@ def _decode_row(
             "scope_kinds",
             "scope_needed",
             "term_years_max",
+            "delegates",
         ],
     )
-    sub_framework, powers, term = row["sub_framework"], row["powers"], row["term_years_max"]
+    term, delegates = row["term_years_max"], row["delegates"]
+    if not isinstance(delegates, bool):
+        raise FieldError(place(where, "delegates"), "true or false is expected")
     kinds = _read_choices(row["scope_kinds"], place(where, "scope_kinds"), SCOPE_KINDS, 0)
     return PowerRow(
         held=read_choice(row["held"], place(where, "held"), names),
-        sub_framework=None
-        if sub_framework is None
-        else read_choice(sub_framework, place(where, "sub_framework"), SUB_FRAMEWORKS),
+        sub_framework=_read_sub_framework(row["sub_framework"], where),
         grantee_types=_read_choices(row["grantee_types"], place(where, "grantee_types"), types),
-        powers=None if powers is None else _read_choices(powers, place(where, "powers"), names),
+        powers=_read_choices(row["powers"], place(where, "powers"), names),
         scope_kinds=kinds,
         scope_needed=_read_choices(row["scope_needed"], place(where, "scope_needed"), kinds, 0),
         term_years_max=None
         if term is None
         else read_integer(term, place(where, "term_years_max"), 1, _TERM_YEARS_MAX),
+        delegates=delegates,
+    )
+
+
+def _read_sub_framework(value: JsonValue, where: str) -> str | None:
+    if value is None:
+        return None
+    return read_choice(value, place(where, "sub_framework"), SUB_FRAMEWORKS)
+
+
+def _decode_vouching(
+    value: JsonValue, where: str, names: tuple[str, ...], types: tuple[str, ...]
+) -> VouchingRow:
+    row = read_object(value, where, ["held", "sub_framework", "organisation_types", "code_systems"])
+    systems = read_texts(
+        row["code_systems"],
+        place(where, "code_systems"),
+        count_max=TABLE_COUNT_MAX,
+        size_max=protocol.NAME_SIZE_MAX,
+    )
+    for position, system in enumerate(systems):
+        if not is_code_system(system):
+            raise FieldError(
+                place(place(where, "code_systems"), position), "no code system has this form"
+            )
+    return VouchingRow(
+        held=read_choice(row["held"], place(where, "held"), names),
+        sub_framework=_read_sub_framework(row["sub_framework"], where),
+        organisation_types=_read_choices(
+            row["organisation_types"], place(where, "organisation_types"), types
+        ),
+        code_systems=systems,
     )
 
 

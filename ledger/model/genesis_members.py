@@ -13,13 +13,12 @@ from typing import Final
 from ledger.model import bls
 from ledger.model.block import Validator
 from ledger.model.canonical_json import JsonObject, JsonValue
-from ledger.model.charter_document import SCOPE_KINDS, SUB_FRAMEWORKS, TABLE_COUNT_MAX
+from ledger.model.charter_document import SCOPE_KINDS, TABLE_COUNT_MAX
 from ledger.model.civil_date import DAY_MAX, OPEN_END
 from ledger.model.hashes import compute_did
 from ledger.model.identifiers import (
     is_code_system,
     is_code_value,
-    is_reference,
     is_validator_id,
     network_of_did,
 )
@@ -52,6 +51,7 @@ from ledger.model.limits import (
 from ledger.model.multibase import encode_base64url_nopad
 from ledger.model.operations import Code, KeySignature, Scope
 from ledger.model.organisation_request import RequestError, check_organisation_request
+from ledger.model.scope import is_scope_element
 from ledger.model.tls_certificate import TlsCertificateError, check_tls_certificate
 
 ORGANISATIONS_COUNT_MAX: Final = 256
@@ -367,11 +367,9 @@ def _decode_scope(value: JsonValue, where: str) -> Scope:
     for kind in SCOPE_KINDS:
         at = place(where, kind)
         texts = read_texts(member[kind], at, count_max=SCOPE_COUNT_MAX, size_max=TEXT_SIZE_MAX)
-        if list(texts) != sorted(texts) or not all(is_reference(text) for text in texts):
+        if list(texts) != sorted(texts) or not all(is_scope_element(kind, text) for text in texts):
             raise FieldError(at, "sorted identifiers are expected")
         lists[kind] = texts
-    for position, name in enumerate(lists["sub_frameworks"]):
-        read_choice(name, place(place(where, "sub_frameworks"), position), SUB_FRAMEWORKS)
     return Scope(**lists)
 
 

@@ -37,7 +37,7 @@ _CODE_VALUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}", re.ASCII)
 _RESOURCE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}", re.ASCII)
 _QUALIFICATION: Final = re.compile(r"za:saqa:q:[1-9][0-9]{0,8}", re.ASCII)
 _OCCUPATION: Final = re.compile(r"za:ofo:(?:19|20)[0-9]{2}:[1-8][0-9]{5}", re.ASCII)
-_REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", re.ASCII)
+_DESIGNATION: Final = re.compile(r"[A-Z][A-Za-z0-9]{1,15}", re.ASCII)
 _VALIDATOR: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 
 
@@ -140,9 +140,14 @@ def is_occupation(text: str) -> bool:
     return _OCCUPATION.fullmatch(text) is not None
 
 
-def is_reference(text: str) -> bool:
-    """Whether `text` may identify a designation or a trade."""
-    return _REFERENCE.fullmatch(text) is not None
+def occupation_code(occupation: str) -> str:
+    """The six digits of an occupation: what it is called in every version of the OFO."""
+    return occupation.rpartition(":")[2]
+
+
+def is_designation(text: str) -> bool:
+    """Whether `text` is a designation's code, such as `PrEng`: no separators, so no sentence."""
+    return _DESIGNATION.fullmatch(text) is not None
 
 
 def is_validator_id(text: str) -> bool:

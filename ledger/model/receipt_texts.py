@@ -190,6 +190,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The organisation was closed or merged; another one succeeded it.",
         "Address the successor; pset org show names it.",
     ),
+    "NAME_TAKEN": (
+        "Another organisation has this legal name, or one that differs only in case or marks.",
+        "Look it up with pset org list; another body needs a name that tells it apart.",
+    ),
     # Resources.
     "RESOURCE_EXISTS": (
         "The publisher has used this id for a resource or status list.",

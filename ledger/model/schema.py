@@ -12,6 +12,7 @@ Namespaces:
   did              DID -> DidRecord
   organisation     DID -> OrganisationRecord
   short-name       vouched short name -> ReferenceRecord (DID)
+  legal-name       legal name as `ledger.model.legal_names.fold_name` writes it -> ReferenceRecord (DID)
   code             system, value -> ReferenceRecord (DID)
   organisations    type -> ListRecord; type, n -> ReferenceRecord (DID); type "" lists them all
   grant            grant id -> GrantRecord
@@ -36,6 +37,7 @@ VALIDATORS = b"validators"
 DID = b"did"
 ORGANISATION = b"organisation"
 SHORT_NAME = b"short-name"
+LEGAL_NAME = b"legal-name"
 CODE = b"code"
 ORGANISATIONS = b"organisations"
 GRANT = b"grant"
@@ -81,6 +83,10 @@ def organisation_key(did: str) -> bytes:
 
 def short_name_key(short_name: str) -> bytes:
     return _key(SHORT_NAME, short_name.encode())
+
+
+def legal_name_key(folded: str) -> bytes:
+    return _key(LEGAL_NAME, folded.encode())
 
 
 def code_key(system: str, value: str) -> bytes:

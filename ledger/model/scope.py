@@ -5,15 +5,40 @@ A scope restricts dimensions; an empty list restricts nothing in its dimension. 
 downstream: what is granted lies within what the grantor holds. Site codes are names within one
 organisation, so they are compared with a question about that organisation, never between grantor
 and grantee.
+
+The year in an occupation's identifier says which version of the OFO it was read from, not which
+occupation it is: occupations are compared by their code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from ledger.model.charter_document import TRADES_SUB_FRAMEWORK
+from ledger.model.charter_document import SUB_FRAMEWORKS, TRADES_SUB_FRAMEWORK
+from ledger.model.identifiers import (
+    is_designation,
+    is_occupation,
+    is_qualification,
+    is_site_code,
+    occupation_code,
+)
 from ledger.model.operations import Scope
 from ledger.model.qualification import QualificationFacts, QualificationLookup
+
+_ELEMENT_CHECKS: Final[dict[str, Callable[[str], bool]]] = {
+    "sub_frameworks": SUB_FRAMEWORKS.__contains__,
+    "qualifications": is_qualification,
+    "sites": is_site_code,
+    "designations": is_designation,
+    "trades": is_occupation,
+}
+
+
+def is_scope_element(kind: str, text: str) -> bool:
+    """Whether `text` has the form of what a scope names in one of SCOPE_KINDS."""
+    return _ELEMENT_CHECKS[kind](text)
 
 
 def is_scope_covered(
@@ -23,7 +48,8 @@ def is_scope_covered(
 
     A restriction to sub-frameworks is met by naming some of them, or qualifications registered in
     them, or, for the sub-framework of trades, trades alone. A restriction to qualifications is met
-    by naming some of them, or trades that belong to some of them.
+    by naming some of them, or trades that belong to some of them; when both are named, both must
+    lie within it.
 
     Args:
         inner: what would be granted.
@@ -35,8 +61,16 @@ def is_scope_covered(
         _is_within_sub_frameworks(inner, outer, lookup, skip_unknown=skip_unknown)
         and _is_within_qualifications(inner, outer, lookup)
         and _is_narrowed(inner.designations, outer.designations)
-        and _is_narrowed(inner.trades, outer.trades)
+        and _is_narrowed(_list_codes(inner.trades), _list_codes(outer.trades))
     )
+
+
+def _list_codes(trades: Iterable[str]) -> tuple[str, ...]:
+    return tuple(occupation_code(trade) for trade in trades)
+
+
+def _is_trade_among(trade: str, trades: Iterable[str]) -> bool:
+    return occupation_code(trade) in _list_codes(trades)
 
 
 def _is_narrowed(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
@@ -50,6 +84,8 @@ def _is_within_sub_frameworks(
         return True
     if any(name not in outer.sub_frameworks for name in inner.sub_frameworks):
         return False
+    if inner.trades and TRADES_SUB_FRAMEWORK not in outer.sub_frameworks:
+        return False
     for name in inner.qualifications:
         facts = lookup(name)
         if facts is None:
@@ -57,22 +93,24 @@ def _is_within_sub_frameworks(
                 return False
         elif facts.sub_framework not in outer.sub_frameworks:
             return False
-    if inner.sub_frameworks or inner.qualifications:
-        return True
-    return bool(inner.trades) and TRADES_SUB_FRAMEWORK in outer.sub_frameworks
+    return bool(inner.sub_frameworks or inner.qualifications or inner.trades)
 
 
 def _is_within_qualifications(inner: Scope, outer: Scope, lookup: QualificationLookup) -> bool:
     if not outer.qualifications:
         return True
-    if inner.qualifications:
-        return all(name in outer.qualifications for name in inner.qualifications)
-    trades: set[str] = set()
+    if not inner.qualifications and not inner.trades:
+        return False
+    if any(name not in outer.qualifications for name in inner.qualifications):
+        return False
+    if not inner.trades:
+        return True
+    codes: set[str] = set()
     for name in outer.qualifications:
         facts = lookup(name)
         if facts is not None:
-            trades.update(facts.trades)
-    return bool(inner.trades) and all(trade in trades for trade in inner.trades)
+            codes.update(_list_codes(facts.trades))
+    return all(code in codes for code in _list_codes(inner.trades))
 
 
 def is_in_sub_framework(
@@ -121,7 +159,7 @@ def _is_qualification_in_scope(scope: Scope, qualification: QualificationFacts) 
         return False
     return not scope.trades or (
         qualification.sub_framework == TRADES_SUB_FRAMEWORK
-        and any(trade in scope.trades for trade in qualification.trades)
+        and any(_is_trade_among(trade, scope.trades) for trade in qualification.trades)
     )
 
 
@@ -130,7 +168,7 @@ def _is_trade_in_scope(scope: Scope, trade: str) -> bool:
         return False
     if scope.sub_frameworks and TRADES_SUB_FRAMEWORK not in scope.sub_frameworks:
         return False
-    return trade in scope.trades if scope.trades else not scope.qualifications
+    return _is_trade_among(trade, scope.trades) if scope.trades else not scope.qualifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +177,20 @@ class _Extent:
 
     whole: bool
     qualifications: frozenset[str]
-    trades: frozenset[str]
+    trade_codes: frozenset[str]
 
     @property
     def is_empty(self) -> bool:
-        return not (self.whole or self.qualifications or self.trades)
+        return not (self.whole or self.qualifications or self.trade_codes)
 
 
 def _compute_extent(scope: Scope, sub_framework: str, lookup: QualificationLookup) -> _Extent:
     nothing: frozenset[str] = frozenset()
     is_outside = scope.sub_frameworks and sub_framework not in scope.sub_frameworks
     if is_outside or scope.designations:
-        return _Extent(whole=False, qualifications=nothing, trades=nothing)
+        return _Extent(whole=False, qualifications=nothing, trade_codes=nothing)
     if not scope.qualifications and not scope.trades:
-        return _Extent(whole=True, qualifications=nothing, trades=nothing)
+        return _Extent(whole=True, qualifications=nothing, trade_codes=nothing)
     names: list[str] = []
     for name in scope.qualifications:
         facts = lookup(name)
@@ -160,7 +198,11 @@ def _compute_extent(scope: Scope, sub_framework: str, lookup: QualificationLooku
         if facts is None or facts.sub_framework == sub_framework:
             names.append(name)
     trades = scope.trades if sub_framework == TRADES_SUB_FRAMEWORK else ()
-    return _Extent(whole=False, qualifications=frozenset(names), trades=frozenset(trades))
+    return _Extent(
+        whole=False,
+        qualifications=frozenset(names),
+        trade_codes=frozenset(_list_codes(trades)),
+    )
 
 
 def is_scope_overlapping(
@@ -173,20 +215,20 @@ def is_scope_overlapping(
         return False
     if one.whole or other.whole:
         return True
-    if one.qualifications & other.qualifications or one.trades & other.trades:
+    if one.qualifications & other.qualifications or one.trade_codes & other.trade_codes:
         return True
-    return _is_trade_of(one.trades, other.qualifications, lookup) or _is_trade_of(
-        other.trades, one.qualifications, lookup
+    return _is_trade_of(one.trade_codes, other.qualifications, lookup) or _is_trade_of(
+        other.trade_codes, one.qualifications, lookup
     )
 
 
 def _is_trade_of(
-    trades: frozenset[str], qualifications: frozenset[str], lookup: QualificationLookup
+    codes: frozenset[str], qualifications: frozenset[str], lookup: QualificationLookup
 ) -> bool:
-    if not trades:
+    if not codes:
         return False
     for name in sorted(qualifications):
         facts = lookup(name)
-        if facts is not None and any(trade in trades for trade in facts.trades):
+        if facts is not None and any(code in codes for code in _list_codes(facts.trades)):
             return True
     return False

@@ -13,20 +13,16 @@ recorded, so the chain of authority of every grant is one path to the root.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
 
 from ledger.model.accreditation import held_span, term_last_day
-from ledger.model.charter_document import SCOPE_KINDS, SUB_FRAMEWORKS, PowerRow
+from ledger.model.charter_document import SCOPE_KINDS, PowerRow
 from ledger.model.civil_date import DAY_MAX, OPEN_END, is_covered
 from ledger.model.hashes import compute_grant_id
 from ledger.model.identifiers import (
     CHARTER,
     is_did,
-    is_qualification,
-    is_reference,
-    is_site_code,
 )
 from ledger.model.limits import GRANT_CHAIN_DEPTH_MAX
 from ledger.model.operations import GrantAccreditation, Scope
@@ -34,7 +30,7 @@ from ledger.model.qualification import QualificationLookup
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import GrantRecord, ListRecord, OrganisationRecord, OrganisationStatus
 from ledger.model.schema import grant_key, grants_by_grantee_key, grants_by_grantor_key
-from ledger.model.scope import is_in_sub_framework, is_scope_covered
+from ledger.model.scope import is_in_sub_framework, is_scope_covered, is_scope_element
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
 from ledger.state.duties import check_separation
@@ -47,15 +43,6 @@ from ledger.state.queries import (
     list_grants_held,
     qualification_lookup,
 )
-
-_SCOPE_CHECKS: Final[dict[str, Callable[[str], bool]]] = {
-    "sub_frameworks": SUB_FRAMEWORKS.__contains__,
-    "qualifications": is_qualification,
-    "sites": is_site_code,
-    "designations": is_reference,
-    "trades": is_reference,
-}
-"""Form of the elements of a scope, by dimension."""
 
 
 def get_grant_ownership(context: Context, _operation: GrantAccreditation) -> Ownership:
@@ -120,7 +107,7 @@ def _check_form(context: Context, operation: GrantAccreditation, scope: Scope) -
         names: tuple[str, ...] = getattr(scope, kind)
         _check_sorted(names, f"scope.{kind}")
         for position, name in enumerate(names):
-            if not _SCOPE_CHECKS[kind](name):
+            if not is_scope_element(kind, name):
                 raise _invalid(f"scope.{kind}[{position}]", "the form is another")
     if not 1 <= operation.valid_from <= DAY_MAX:
         raise _invalid("valid_from", "a day is expected")
@@ -221,10 +208,15 @@ def _list_rows(
 ) -> Iterator[PowerRow]:
     """Rows of the power table that let the holder of `parent` grant the power."""
     named = [kind for kind in SCOPE_KINDS if getattr(scope, kind)]
+    held = parent.scope or Scope()
     for row in context.charter.power_rows:
         if (
             row.held in parent.powers
-            and power in (parent.powers if row.powers is None else row.powers)
+            and power in row.powers
+            and (
+                not row.delegates
+                or (power in parent.powers and not is_scope_covered(held, scope, lookup))
+            )
             and (grantee_type is None or grantee_type in row.grantee_types)
             and all(kind in row.scope_kinds for kind in named)
             and (not row.scope_needed or any(kind in row.scope_needed for kind in named))

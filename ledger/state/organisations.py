@@ -3,7 +3,8 @@
 
 An endorser vouches for what an organisation's self-signed request says: legal name, unique short
 name, type, and codes such as a provider number. Reports name the organisation by these words and
-say who vouched.
+say who vouched. For which types of organisation and systems of codes a power lets its holder vouch is
+a table of the charter; a legal name belongs to one organisation.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from ledger.model.charter_document import VouchingRow
 from ledger.model.hashes import compute_did
 from ledger.model.identifiers import is_code_system, is_code_value, is_did, is_site_code
-from ledger.model.operations import AddSite, Code, EndorseOrganisation, OrganisationRequest
+from ledger.model.legal_names import fold_name
+from ledger.model.operations import AddSite, Code, EndorseOrganisation, OrganisationRequest, Scope
 from ledger.model.organisation_request import RequestError, check_organisation_request
 from ledger.model.personal_data import is_name_allowed
 from ledger.model.receipts import ReceiptCode
@@ -29,14 +32,21 @@ from ledger.model.records import (
 from ledger.model.schema import (
     code_key,
     did_key,
+    legal_name_key,
     organisation_key,
     organisations_key,
     short_name_key,
 )
+from ledger.model.scope import is_in_sub_framework
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
 from ledger.state.overlay import TransactionState
-from ledger.state.queries import get_organisation
+from ledger.state.queries import (
+    get_organisation,
+    is_holding,
+    list_grants_held,
+    qualification_lookup,
+)
 
 
 def get_endorse_ownership(context: Context, _operation: EndorseOrganisation) -> Ownership:
@@ -55,11 +65,14 @@ def process_endorse_organisation(context: Context, operation: EndorseOrganisatio
     if request.type not in context.charter.organisation_types:
         raise OperationRefusedError(ReceiptCode.ORGANISATION_TYPE_UNKNOWN, "request.type")
     _check_codes(operation.codes)
+    _check_vouching(context, request.type, operation.codes)
     did = compute_did(context.network, operation.request)
     if context.state.get(DidRecord, did_key(did)) is not None:
         raise OperationRefusedError(ReceiptCode.ORGANISATION_EXISTS, "request")
     if context.state.get(ReferenceRecord, short_name_key(request.short_name)) is not None:
         raise OperationRefusedError(ReceiptCode.SHORT_NAME_TAKEN, "request.short_name")
+    if context.state.get(ReferenceRecord, legal_name_key(fold_name(request.name))) is not None:
+        raise OperationRefusedError(ReceiptCode.NAME_TAKEN, "request.name")
     for position, code in enumerate(operation.codes):
         if context.state.get(ReferenceRecord, code_key(code.system, code.value)) is not None:
             raise OperationRefusedError(ReceiptCode.CODE_TAKEN, f"codes[{position}]")
@@ -88,6 +101,52 @@ def _check_codes(codes: Sequence[Code]) -> None:
                 "an organisation has one code of a system",
             )
         systems.append(code.system)
+
+
+def _check_vouching(context: Context, organisation_type: str, codes: Sequence[Code]) -> None:
+    """Refuse an endorser that holds no power to vouch for this: a body that approves workplaces
+    does not say who is a council, and vouches for nobody's provider number.
+    """
+    rows = _list_vouching(context)
+    if not any(organisation_type in row.organisation_types for row in rows):
+        raise OperationRefusedError(
+            ReceiptCode.NOT_AUTHORISED,
+            "request.type",
+            "no power of the endorser lets it vouch for organisations of this type",
+        )
+    for position, code in enumerate(codes):
+        if not any(
+            organisation_type in row.organisation_types and code.system in row.code_systems
+            for row in rows
+        ):
+            raise OperationRefusedError(
+                ReceiptCode.NOT_AUTHORISED,
+                f"codes[{position}].system",
+                "no power of the endorser lets it vouch for codes of this system",
+            )
+
+
+def _list_vouching(context: Context) -> list[VouchingRow]:
+    """Rows of the charter that the author's grants meet today."""
+    lookup = qualification_lookup(context.state)
+    held = [
+        grant
+        for grant in list_grants_held(context.state, context.author)
+        if any(row.held in grant.powers for row in context.charter.vouching_rows)
+        and is_holding(context.state, grant, context.day)
+    ]
+    return [
+        row
+        for row in context.charter.vouching_rows
+        if any(
+            row.held in grant.powers
+            and (
+                row.sub_framework is None
+                or is_in_sub_framework(grant.scope or Scope(), row.sub_framework, lookup)
+            )
+            for grant in held
+        )
+    ]
 
 
 def create_organisation(
@@ -140,6 +199,7 @@ def create_organisation(
     )
     reference = ReferenceRecord(reference=did)
     state.put(short_name_key(request.short_name), reference)
+    state.put(legal_name_key(fold_name(request.name)), reference)
     for code in codes:
         state.put(code_key(code.system, code.value), reference)
     state.append(organisations_key(), did)

@@ -57,6 +57,16 @@ DAY_MS = 24 * HOUR_MS
 ELECTRICIAN = "za:saqa:q:91761"
 
 
+VOUCHERS = {
+    "assessment-body": "umalusi",
+    "private-hei": "che",
+    "professional-body": "saqa",
+    "quality-council": "saqa",
+    "university": "che",
+}
+"""Who vouches for organisations of a type; for all others it is qcto."""
+
+
 def electrician(**changes: Any) -> bytes:
     """Content of qualification 91761 (facts from SAQA's public record), with changes."""
     content: dict[str, Any] = {
@@ -262,11 +272,13 @@ class LedgerWorld:
 
     # What tests want done -------------------------------------------------------------------------
 
-    def endorse(self, short_name: str, *, by: str = "qcto", **sample: Any) -> TestOrganisation:
-        """Create one of the sample organisations, or another with `name=` and `type_=`."""
+    def endorse(self, short_name: str, *, by: str | None = None, **sample: Any) -> TestOrganisation:
+        """Create one of the sample organisations, or another with `name=` and `type_=`; vouched for
+        by the body that does so for its type, unless `by` another.
+        """
         organisation = make_organisation(short_name, network=self.genesis.network, **sample)
         self.organisations[short_name] = organisation
-        self.apply(by, self.endorsement(organisation))
+        self.apply(by or VOUCHERS.get(organisation.type, "qcto"), self.endorsement(organisation))
         return organisation
 
     def endorsement(self, organisation: TestOrganisation) -> EndorseOrganisation:

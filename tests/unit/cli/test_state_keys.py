@@ -20,6 +20,7 @@ CASES = {
     f"did/{DID}": schema.did_key(DID),
     f"organisation/{DID}": schema.organisation_key(DID),
     "short-name/qcto": schema.short_name_key("qcto"),
+    "legal-name/sampleacademy": schema.legal_name_key("sampleacademy"),
     "code/qcto/SDP-0142": schema.code_key("qcto", "SDP-0142"),
     "organisations": schema.organisations_key(),
     "organisations/3": schema.organisations_child_key("", 3),

@@ -39,7 +39,7 @@ def grants(held: str, sub_framework: str | None) -> dict[str, set[str]]:
     for row in CHARTER.power_rows:
         if row.held == held and row.sub_framework == sub_framework:
             for grantee in row.grantee_types:
-                table.setdefault(grantee, set()).update(row.powers or {"(own)"})
+                table.setdefault(grantee, set()).update(row.powers)
     return table
 
 
@@ -78,7 +78,11 @@ def test_accrediting_providers_under_each_council() -> None:
 
 def test_approving_workplaces_and_delegating() -> None:
     assert grants("quality-assure", "OQSF") == {"employer": {"host-workplace"}}
-    assert grants("delegate", None) == {"quality-partner": {"(own)"}, "seta": {"(own)"}}
+    assert grants("delegate", None) == {
+        "quality-partner": {"accredit-provider"},
+        "seta": {"accredit-provider"},
+    }
+    assert {row.held for row in CHARTER.power_rows if row.delegates} == {"delegate"}
     assert CHARTER.granting_powers == (
         "accredit-provider",
         "delegate",
@@ -89,7 +93,7 @@ def test_approving_workplaces_and_delegating() -> None:
 
 
 def test_only_training_has_a_term() -> None:
-    terms = {power: row.term_years_max for row in CHARTER.power_rows for power in row.powers or ()}
+    terms = {power: row.term_years_max for row in CHARTER.power_rows for power in row.powers}
     assert {power for power, years in terms.items() if years} == {
         "train",
         "assess-internally",
@@ -102,8 +106,25 @@ def test_only_training_has_a_term() -> None:
 def test_nobody_grants_on_from_a_scope_of_sites() -> None:
     """Sites are names within one organisation: a grant that lets grant on must not name any."""
     for row in CHARTER.power_rows:
-        passed_on = set(row.powers or CHARTER.granting_powers) & set(CHARTER.granting_powers)
+        passed_on = set(row.powers) & set(CHARTER.granting_powers)
         assert not (passed_on and "sites" in row.scope_kinds)
+
+
+def test_who_vouches_for_whom() -> None:
+    def vouchers(organisation_type: str) -> set[tuple[str, str | None]]:
+        return {
+            (row.held, row.sub_framework)
+            for row in CHARTER.vouching_rows
+            if organisation_type in row.organisation_types
+        }
+
+    assert vouchers("authority") == set()
+    assert vouchers("quality-council") == {("recognise-council", None)}
+    assert vouchers("seta") == {("recognise-council", None), ("delegate", "OQSF")}
+    assert vouchers("university") == {("recognise-council", None), ("delegate", "HEQSF")}
+    assert ("quality-assure", "OQSF") in vouchers("employer")
+    systems = {row.held: row.code_systems for row in CHARTER.vouching_rows}
+    assert systems["quality-assure"] == systems["accredit-provider"] == ()
 
 
 def test_duties_kept_apart() -> None:
@@ -227,6 +248,13 @@ def _set(path: str, value: Any) -> Callable[[Any], None]:
         ("powers.rows.0.scope_needed", ["sites"], "powers.rows[0].scope_needed[0]"),
         ("powers.rows.0.term_years_max", 0, "powers.rows[0].term_years_max"),
         ("powers.rows.0.term_years_max", True, "powers.rows[0].term_years_max"),
+        ("powers.rows.0.powers", None, "powers.rows[0].powers"),
+        ("powers.rows.0.delegates", 1, "powers.rows[0].delegates"),
+        ("vouching", [], "vouching"),
+        ("vouching.0.held", "reign", "vouching[0].held"),
+        ("vouching.0.sub_framework", "XQSF", "vouching[0].sub_framework"),
+        ("vouching.0.organisation_types", ["club"], "vouching[0].organisation_types[0]"),
+        ("vouching.0.code_systems", ["QCTO"], "vouching[0].code_systems[0]"),
         ("provinces", ["ec"], "provinces[0]"),
         ("provinces", "EC", "provinces"),
         ("organisation_types", ["a b"], "organisation_types[0]"),

@@ -112,7 +112,11 @@ def test_no_resource_url(url: str) -> None:
             ["za:ofo:2021:671101"],
             ["671101", "za:ofo:2021:971101", "za:ofo:2021:67110", "za:ofo:1821:671101"],
         ),
-        (identifiers.is_reference, ["za:ofo:2021:671101", "PrEng"], ["", "a b", ":a", "a" * 65]),
+        (
+            identifiers.is_designation,
+            ["PrEng", "CASA"],
+            ["", "P", "prEng", "Pr Eng", "Pr-Eng", "A" * 17, "Pr\u00e9ng"],
+        ),
         (identifiers.is_validator_id, ["n1", "saqa-2"], ["", "-n", "n-", "N1", "n" * 33]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

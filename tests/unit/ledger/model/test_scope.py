@@ -64,6 +64,21 @@ def trades(*names: str) -> Scope:
         (trades(*ELECTRICIAN.trades), qualifications(WELDER.name), False),
         (trades(*ELECTRICIAN.trades, *WELDER.trades), qualifications(WELDER.name), False),
         (trades("za:ofo:2021:671101"), qualifications(UNKNOWN), False),
+        # Trades beside qualifications lie within the outer qualifications too.
+        (
+            Scope(qualifications=(ELECTRICIAN.name,), trades=ELECTRICIAN.trades),
+            qualifications(ELECTRICIAN.name),
+            True,
+        ),
+        (
+            Scope(qualifications=(ELECTRICIAN.name,), trades=WELDER.trades),
+            qualifications(ELECTRICIAN.name),
+            False,
+        ),
+        (Scope(qualifications=(DEGREE.name,), trades=WELDER.trades), HEQSF, False),
+        # Another version of the OFO names the same occupation.
+        (trades("za:ofo:2019:671101"), qualifications(ELECTRICIAN.name), True),
+        (trades("za:ofo:2019:671101"), trades("za:ofo:2021:671101"), True),
         (Scope(designations=("a",)), Scope(designations=("a", "b")), True),
         (Scope(designations=("a", "c")), Scope(designations=("a", "b")), False),
         (ALL, Scope(designations=("a",)), False),
@@ -99,6 +114,8 @@ def test_unknown_qualification_can_be_left_to_another_check() -> None:
         (qualifications(ELECTRICIAN.name), {"qualification": ELECTRICIAN}, True),
         (trades(*ELECTRICIAN.trades), {"qualification": ELECTRICIAN}, True),
         (trades(*WELDER.trades), {"qualification": ELECTRICIAN}, False),
+        (trades("za:ofo:2019:671101"), {"qualification": ELECTRICIAN}, True),
+        (trades("za:ofo:2019:671101"), {"trade": "za:ofo:2021:671101"}, True),
         (trades(*WELDER.trades), {"qualification": DEGREE}, False),
         # A trade is a matter of OQSF, whatever occupation another qualification names.
         (
@@ -154,6 +171,8 @@ def test_question(scope: Scope, question: dict[str, object], *, expected: bool) 
         (trades(*ELECTRICIAN.trades), qualifications(WELDER.name), False),
         (trades("a"), trades("a", "b"), True),
         (trades("a"), trades("b"), False),
+        (trades("za:ofo:2019:671101"), qualifications(ELECTRICIAN.name), True),
+        (trades("za:ofo:2019:671101"), trades("za:ofo:2021:671101"), True),
         (trades("a"), OQSF, True),
         (Scope(designations=("a",)), ALL, False),
         (

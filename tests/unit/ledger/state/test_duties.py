@@ -88,6 +88,11 @@ def test_trade_of_a_qualification_is_the_same_subject(world: LedgerWorld) -> Non
     world.apply("qcto", training(world))
     testing = world.grant_operation("gaa", "trade-test", trades=[TRADE])
     world.refuse(ReceiptCode.SEPARATION_OF_DUTIES, "qcto", testing)
+    for spelling in ("za:ofo:2019:671101", "za:ofo:1999:671101"):
+        testing = world.grant_operation("gaa", "trade-test", trades=[spelling])
+        world.refuse(ReceiptCode.SEPARATION_OF_DUTIES, "qcto", testing)
+    short = world.grant_operation("gaa", "trade-test", trades=["671101"])
+    world.refuse(ReceiptCode.FIELD_INVALID, "qcto", short)
     world.grant("qcto", "gaa", "trade-test", trades=["za:ofo:2021:651202"])
 
 

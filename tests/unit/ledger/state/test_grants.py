@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ledger.model.charter import default_charter
 from ledger.model.codec import decode, encode
 from ledger.model.hashes import compute_grant_id
 from ledger.model.limits import GRANT_CHAIN_DEPTH_MAX
@@ -35,7 +36,7 @@ from tests.support.ledger_execution import (
     electrician,
     make_training_world,
 )
-from tests.support.ledger_world import day, make_organisation
+from tests.support.ledger_world import day, make_genesis, make_organisation
 
 DEGREE = "za:saqa:q:5"
 SCHOOL = "za:saqa:q:6"
@@ -118,7 +119,7 @@ def test_grant_is_recorded_and_listed(world: LedgerWorld) -> None:
         ("qcto", "ttc", "conduct-eisa trade-test", {"qualifications": [ELECTRICIAN]}),
         ("qcto", "ttc", "trade-test", {"trades": [TRADE]}),
         ("qcto", "ttc", "trade-test", {"trades": [TRADE], "qualifications": [ELECTRICIAN]}),
-        ("qcto", "merseta", "accredit-provider delegate", {"qualifications": [ELECTRICIAN]}),
+        ("qcto", "merseta", "accredit-provider", {"qualifications": [ELECTRICIAN]}),
         ("che", "nmu", "issue", {"qualifications": [DEGREE]}),
         ("umalusi", "board", "assess issue", {"qualifications": [SCHOOL]}),
         ("umalusi", "gaa", "issue", {"qualifications": [SCHOOL], "sites": ["1", "2"]}),
@@ -190,6 +191,20 @@ def test_seta_approves_workplaces_within_its_qualifications(world: LedgerWorld) 
         world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "merseta", operation)
 
 
+def test_workplaces_of_other_trades_are_not_granted_beside_a_qualification(
+    world: LedgerWorld,
+) -> None:
+    world.grant(
+        "qcto", "merseta", "quality-assure", since="2023-01-01", qualifications=[ELECTRICIAN]
+    )
+    both: dict[str, Any] = {"qualifications": [ELECTRICIAN]}
+    widened = world.grant_operation(
+        "bontle", "host-workplace", trades=["za:ofo:2021:651202"], **both
+    )
+    world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "merseta", widened)
+    world.grant("merseta", "bontle", "host-workplace", trades=[TRADE], **both)
+
+
 def test_delegate_accredits_within_what_was_delegated(world: LedgerWorld) -> None:
     world.grant(
         "qcto", "merseta", "accredit-provider", since="2023-01-01", qualifications=[ELECTRICIAN]
@@ -198,6 +213,27 @@ def test_delegate_accredits_within_what_was_delegated(world: LedgerWorld) -> Non
     assert world.grant_record(grant_id).grantor == world.did("merseta")
     other = training(world, scope=Scope(qualifications=(WELDER,)))
     world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "merseta", other)
+
+
+@pytest.mark.parametrize("powers", ["certify", "delegate", "accredit-provider delegate"])
+def test_neither_certifying_nor_delegating_is_delegated(world: LedgerWorld, powers: str) -> None:
+    world.grant(
+        "saqa",
+        "qcto",
+        "accredit-provider certify delegate",
+        since="2010-01-01",
+        sub_frameworks=["OQSF"],
+    )
+    operation = world.grant_operation("merseta", powers, qualifications=[ELECTRICIAN])
+    world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "qcto", operation)
+
+
+def test_what_is_delegated_is_held(world: LedgerWorld) -> None:
+    """A grant with `delegate` alone hands on nothing."""
+    world.endorse("council", name="Sample Council", type_="quality-council")
+    world.grant("saqa", "council", "delegate", since="2010-01-01", sub_frameworks=["OQSF"])
+    operation = world.grant_operation("merseta", "accredit-provider", qualifications=[ELECTRICIAN])
+    world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "council", operation)
 
 
 def test_delegation_is_narrower(world: LedgerWorld) -> None:
@@ -259,10 +295,18 @@ def test_cycle_reaches_up_to_the_root(world: LedgerWorld) -> None:
     )
 
 
-def test_void_grant_makes_nobody_an_ancestor(world: LedgerWorld) -> None:
+def test_void_grant_makes_nobody_an_ancestor() -> None:
     accrediting: dict[str, Any] = {"since": "2023-01-01", "qualifications": [ELECTRICIAN]}
+    world = delegating_world(count=1)
     for name in ("merseta", "partner"):
-        world.grant("qcto", name, "accredit-provider delegate", **accrediting)
+        world.endorse(name, name=f"Sample {name}", type_="seta")
+        world.grant(
+            "qcto",
+            name,
+            "accredit-provider delegate",
+            since="2023-01-01",
+            qualifications=[ELECTRICIAN, *range_of_qualifications(1)],
+        )
     grant_id = world.grant("merseta", "partner", "accredit-provider", **accrediting)
     back = world.grant_operation("merseta", "accredit-provider", **accrediting)
     world.refuse(ReceiptCode.GRANT_CYCLE, "partner", back)
@@ -420,7 +464,10 @@ def test_two_grants_do_not_add_up(world: LedgerWorld) -> None:
         ({"scope": Scope(sub_frameworks=("XQSF",))}, "scope.sub_frameworks[0]"),
         ({"scope": Scope(sites=("a b",))}, "scope.sites[0]"),
         ({"scope": Scope(designations=("",))}, "scope.designations[0]"),
-        ({"scope": Scope(trades=("a", "é"))}, "scope.trades[1]"),
+        ({"scope": Scope(designations=("was-dismissed",))}, "scope.designations[0]"),
+        ({"scope": Scope(trades=("Thandi-Sample",))}, "scope.trades[0]"),
+        ({"scope": Scope(trades=("671101",))}, "scope.trades[0]"),
+        ({"scope": Scope(trades=(TRADE, "é"))}, "scope.trades[1]"),
         ({"valid_from": 0}, "valid_from"),
         ({"valid_from": 2**32 - 1}, "valid_from"),
         ({"valid_until": 1}, "valid_until"),
@@ -436,8 +483,43 @@ def test_scope_left_out_is_no_restriction(world: LedgerWorld) -> None:
     world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "qcto", training(world, scope=None))
 
 
+def range_of_qualifications(count: int) -> list[str]:
+    return [f"za:saqa:q:{100 + number}" for number in range(count)]
+
+
+def delegating_world(count: int) -> LedgerWorld:
+    """One whose charter lets delegates delegate, with `count` further qualifications."""
+    charter = default_charter()
+    rows = tuple(
+        dataclasses.replace(row, powers=("accredit-provider", "delegate")) if row.delegates else row
+        for row in charter.power_rows
+    )
+    world = LedgerWorld(make_genesis(charter=dataclasses.replace(charter, power_rows=rows)))
+    world.register_electrician()
+    for name in range_of_qualifications(count):
+        content = electrician(saqa_id=int(name.rpartition(":")[2]))
+        world.apply("saqa", world.publish("saqa", name, ResourceType.QUALIFICATION, content))
+    return world
+
+
+def test_delegated_scope_is_strictly_narrower() -> None:
+    world = delegating_world(count=1)
+    for name in ("first", "second"):
+        world.endorse(name, name=f"Sample {name}", type_="seta")
+    whole: dict[str, Any] = {
+        "since": "2023-01-01",
+        "qualifications": [ELECTRICIAN, *range_of_qualifications(1)],
+    }
+    world.grant("qcto", "first", "accredit-provider delegate", **whole)
+    equal = world.grant_operation("second", "accredit-provider", **whole)
+    world.refuse(ReceiptCode.SCOPE_NOT_COVERED, "first", equal)
+    whole["qualifications"] = [ELECTRICIAN]
+    world.grant("first", "second", "accredit-provider", **whole)
+
+
 def test_depth_of_chains_is_limited(world: LedgerWorld) -> None:
-    """Root and council are two; delegates of delegates fill the rest."""
+    """Root and council are two; delegates of delegates, under another charter, fill the rest."""
+    world = delegating_world(count=GRANT_CHAIN_DEPTH_MAX)
     grantor = "qcto"
     for number in range(GRANT_CHAIN_DEPTH_MAX - 2):
         name = f"delegate-{number}"
@@ -447,9 +529,10 @@ def test_depth_of_chains_is_limited(world: LedgerWorld) -> None:
             name,
             "accredit-provider delegate",
             since="2023-01-01",
-            qualifications=[ELECTRICIAN],
+            qualifications=[ELECTRICIAN, *range_of_qualifications(GRANT_CHAIN_DEPTH_MAX - number)],
         )
         grantor = name
+    world.endorse("gaa")
     results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, grantor, training(world))
     assert results["field"] == "author"
 

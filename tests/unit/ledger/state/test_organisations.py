@@ -27,7 +27,7 @@ from ledger.model.schema import (
     short_name_key,
 )
 from ledger.model.transaction import Operation
-from tests.support.ledger_execution import LedgerWorld, make_training_world
+from tests.support.ledger_execution import ELECTRICIAN, LedgerWorld, make_training_world
 from tests.support.ledger_world import make_organisation
 
 CODES = (Code(system="qcto", value="SDP-0142"), Code(system="sars", value="17"))
@@ -83,9 +83,61 @@ def test_new_organisation_can_act_at_once(world: LedgerWorld) -> None:
     world.add_site("fresh", "1")
 
 
-@pytest.mark.parametrize("endorser", ["saqa", "che", "umalusi", "qcto"])
+@pytest.mark.parametrize("endorser", ["saqa", "umalusi", "qcto"])
 def test_who_may_accredit_may_endorse(endorser: str) -> None:
     LedgerWorld().endorse("fresh", name="Fresh Sample", by=endorser)
+
+
+@pytest.mark.parametrize(
+    ("endorser", "type_"),
+    [
+        ("che", "provider"),
+        ("qcto", "university"),
+        ("qcto", "quality-council"),
+        ("qcto", "authority"),
+        ("saqa", "authority"),
+        ("umalusi", "employer"),
+        ("merseta", "provider"),
+        ("merseta", "seta"),
+    ],
+)
+def test_nobody_vouches_beyond_its_powers(world: LedgerWorld, endorser: str, type_: str) -> None:
+    world.grant(
+        "qcto", "merseta", "quality-assure", since="2023-01-01", qualifications=[ELECTRICIAN]
+    )
+    fresh = make_organisation("fresh", name="Fresh Sample", type_=type_)
+    results = world.refuse(ReceiptCode.NOT_AUTHORISED, endorser, world.endorsement(fresh))
+    assert results["field"] == "request.type"
+
+
+def test_delegate_vouches_for_providers_but_for_no_code(world: LedgerWorld) -> None:
+    world.grant(
+        "qcto", "merseta", "accredit-provider", since="2023-01-01", qualifications=[ELECTRICIAN]
+    )
+    fresh = make_organisation("fresh", name="Fresh Sample")
+    codes = (Code(system="qcto", value="SDP-0142"),)
+    operation = dataclasses.replace(world.endorsement(fresh), codes=codes)
+    results = world.refuse(ReceiptCode.NOT_AUTHORISED, "merseta", operation)
+    assert results["field"] == "codes[0].system"
+    world.apply("merseta", world.endorsement(fresh))
+
+
+def test_other_councils_codes_are_not_vouched_for(world: LedgerWorld) -> None:
+    fresh = make_organisation("fresh", name="Fresh Sample")
+    codes = (Code(system="nlrd", value="1"), Code(system="che", value="H-07"))
+    operation = dataclasses.replace(world.endorsement(fresh), codes=codes)
+    results = world.refuse(ReceiptCode.NOT_AUTHORISED, "qcto", operation)
+    assert results["field"] == "codes[1].system"
+
+
+@pytest.mark.parametrize(
+    "name", ["QUALITY COUNCIL for trades & occupations", "Um\u00e1lusi", "Fresh Sample."]
+)
+def test_legal_name_is_taken(world: LedgerWorld, name: str) -> None:
+    world.endorse("fresh", name="Fresh Sample")
+    double = make_organisation("double", name=name)
+    results = world.refuse(ReceiptCode.NAME_TAKEN, "qcto", world.endorsement(double))
+    assert results["field"] == "request.name"
 
 
 def test_who_may_accredit_nobody_may_not_endorse(world: LedgerWorld) -> None:
@@ -116,7 +168,7 @@ def test_codes_have_a_form(world: LedgerWorld, codes: tuple[Code, ...], field: s
 
 def test_same_code_of_another_system_is_another_code(world: LedgerWorld) -> None:
     for name, system in (("one", "qcto"), ("two", "nlrd")):
-        fresh = make_organisation(name, name="Fresh Sample")
+        fresh = make_organisation(name, name=f"Fresh Sample {name}")
         codes = (Code(system=system, value="17"),)
         world.apply("qcto", dataclasses.replace(world.endorsement(fresh), codes=codes))
 

@@ -232,6 +232,12 @@ def _short_name_taken(world: LedgerWorld) -> Case:
     return "qcto", world.endorsement(make_organisation("gaa", name="Another Sample"))
 
 
+@case(ReceiptCode.NAME_TAKEN)
+def _name_taken(world: LedgerWorld) -> Case:
+    name = world.organisations["gaa"].name.upper()
+    return "qcto", world.endorsement(make_organisation("double", name=name))
+
+
 @case(ReceiptCode.CODE_TAKEN)
 def _code_taken(world: LedgerWorld) -> Case:
     codes = (Code(system="qcto", value="SDP-0142"),)
