@@ -21,6 +21,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -101,13 +102,15 @@ class IssuerStore:
             self._db = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
+        # An issuer that nobody closed must not leave its file to the interpreter's end.
+        self._closing = weakref.finalize(self, self._db.close)
         try:
             with self._as_sdk_error():
                 self._set_journal_mode()
                 self._db.execute("PRAGMA synchronous = FULL")
             self._open_schema(issuer, chain_id)
         except BaseException:
-            self._db.close()
+            self._closing()
             raise
 
     @property
@@ -120,7 +123,7 @@ class IssuerStore:
     def close(self) -> None:
         """Close the file; again is allowed."""
         with self._lock:
-            self._db.close()
+            self._closing()
 
     # ---- records
 

@@ -80,12 +80,18 @@ def parse_date(text: str) -> date | None:
 def civil_date_of(instant: datetime) -> date:
     """The South African day on which `instant` falls (UTC+2, no summer time).
 
+    The last two hours of the year 9999 fall on a day that no calendar here has: they count to the
+    last one, because a document may hold any instant and must not break whoever reads it.
+
     Raises:
         ValueError: `instant` has no time zone.
     """
     if instant.utcoffset() is None:
         raise ValueError("an instant needs a time zone")
-    return instant.astimezone(_CIVIL_ZONE).date()
+    try:
+        return instant.astimezone(_CIVIL_ZONE).date()
+    except OverflowError:
+        return date.max
 
 
 def age_on(birth: date, day: date) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 from ledger.model.civil_date import OFFSET_MS, OPEN_END, day_of
 from ledger.model.identifiers import CHARTER
 from ledger.model.records import OrganisationRecord
+from sdk.credentials.instants import civil_date_of
 from sdk.moments import EPOCH_ORDINAL, to_date
 
 CIVIL_ZONE: Final = timezone(timedelta(milliseconds=OFFSET_MS))
@@ -57,7 +58,7 @@ def word_day(day: int) -> str:
 
 def word_day_of_instant(instant: datetime) -> str:
     """The South African day on which an instant falls."""
-    return word_date(instant.astimezone(CIVIL_ZONE).date())
+    return word_date(civil_date_of(instant))
 
 
 def word_day_of_time(time_ms: int) -> str:

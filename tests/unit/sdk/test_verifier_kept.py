@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sdk.credentials.status_list import REVOCATION
-from sdk.credentials.template import bundled_template
 from sdk.results import Verdict
 from tests.support.issuing_world import (
     CERTIFICATE,
@@ -22,12 +20,6 @@ ISSUED = datetime(2026, 5, 20, 8, 30, tzinfo=UTC)
 @pytest.fixture
 def world() -> IssuingWorld:
     return IssuingWorld()
-
-
-def renamed(template: str, name: str, **changes: object) -> bytes:
-    """A bundled template under another name, with changes."""
-    content = json.loads(bundled_template(template))
-    return json.dumps(content | {"name": name} | changes).encode()
 
 
 # ---- what is kept

@@ -12,8 +12,8 @@ from ledger.model.identifiers import resource_url
 from ledger.model.operations import (
     StatusPurpose,
 )
+from sdk.credentials.jcs import canonicalize
 from sdk.credentials.status_list import MESSAGE, REVOCATION, SUSPENSION, StatusEntry
-from sdk.credentials.template import bundled_template
 from sdk.errors import CallerError
 from sdk.results import Verdict
 from tests.support.issuing_world import (
@@ -31,12 +31,6 @@ ISSUED = datetime(2026, 5, 20, 8, 30, tzinfo=UTC)
 @pytest.fixture
 def world() -> IssuingWorld:
     return IssuingWorld()
-
-
-def renamed(template: str, name: str, **changes: object) -> bytes:
-    """A bundled template under another name, with changes."""
-    content = json.loads(bundled_template(template))
-    return json.dumps(content | {"name": name} | changes).encode()
 
 
 # ---- status
@@ -177,6 +171,21 @@ def test_dated_in_the_future_is_not_valid_yet(world: IssuingWorld) -> None:
     assert "21 May 2026" in report.summary
     assert world.verify(world.issue(created=tomorrow)).code == "NOT_YET_VALID"
     assert world.verify(world.issue(issued=tomorrow, created=ISSUED)).code == "NOT_YET_VALID"
+
+
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("name", ["validFrom", "validUntil", "created"])
+def test_the_ends_of_the_calendar_break_nothing(
+    world: IssuingWorld, name: str, instant: str
+) -> None:
+    """The attack: an instant whose day at UTC+2 no calendar has."""
+    document = json.loads(world.issue(valid_until=ISSUED + timedelta(days=1)))
+    holder = document["proof"] if name == "created" else document
+    holder[name] = instant
+    assert not world.verify(canonicalize(document)), "edited"
+    if name != "created":
+        report = world.verify(world.sign(document))
+        assert report.valid == (name == "validUntil" and instant.startswith("9999"))
 
 
 def test_assessed_in_the_future_is_not_valid_yet(world: IssuingWorld) -> None:

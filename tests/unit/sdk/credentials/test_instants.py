@@ -87,6 +87,7 @@ def test_an_instant_needs_a_zone() -> None:
 def test_the_day_changes_at_ten_in_the_evening_utc() -> None:
     assert civil_date_of(datetime(2026, 5, 14, 21, 59, 59, tzinfo=UTC)) == date(2026, 5, 14)
     assert civil_date_of(datetime(2026, 5, 14, 22, tzinfo=UTC)) == date(2026, 5, 15)
+    assert civil_date_of(datetime(9999, 12, 31, 23, tzinfo=UTC)) == date(9999, 12, 31)
 
 
 @pytest.mark.parametrize("text", ["2026-5-14", "2026-02-30", "20260514", "2026-W20-4", "", "x"])
