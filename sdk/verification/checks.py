@@ -64,6 +64,8 @@ from sdk.verification.wording import (
 
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 """How far apart the clocks of an issuer and a verifier may be before a date counts as future."""
+SIGNED_EARLY_MS_MAX: Final = 60 * 1000
+"""How long before `validFrom` a proof may be dated: the clocks of who dates and who signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,14 @@ def find_key(issuer: IssuerFacts, facts: CredentialFacts) -> tuple[KeyRecord | N
     }
     text = f"key {facts.key_id}, valid on {on}"
     if key.compromised_since:
+        # Whoever has the key writes any date with it (docs/adr/0009).
         since = word_day_of_time(key.compromised_since)
         text += f"; reported compromised since {since}, and nothing shows that this is older"
-        summary = f"the key that signed it was reported compromised since {since}"
-        return key, warned(ISSUER_KEY, text, NOT_ANCHORED_IN_TIME, summary, evidence)
+        summary = (
+            f"The key that signed this was reported compromised since {since}, and nothing proves"
+            " that it was signed before."
+        )
+        return key, failed(ISSUER_KEY, NOT_ANCHORED_IN_TIME, text, summary, evidence)
     return key, passed(ISSUER_KEY, text, evidence)
 
 
@@ -376,7 +382,8 @@ def check_validity(
     """Whether the credential was valid at the moment: its own dates and those of its proof.
 
     Nothing may be dated after the moment, or it could be used before it was earned. Clocks may
-    differ by CLOCK_TOLERANCE_MS.
+    differ by CLOCK_TOLERANCE_MS. Nor may it be signed before what it tells of: such a date was
+    chosen, for example to lie before the end of a key.
     """
     last = moment.last_ms + CLOCK_TOLERANCE_MS
     starts = time_ms_of(facts.valid_from)
@@ -385,8 +392,13 @@ def check_validity(
         return _not_yet(f"assessed on {word_date(facts.assessed)}")
     if starts > last:
         return _not_yet(f"valid from {word_day_of_instant(facts.valid_from)}")
-    if time_ms_of(facts.created) > last:
+    created = time_ms_of(facts.created)
+    if created > last:
         return _not_yet(f"signed on {word_day_of_instant(facts.created)}")
+    if created < starts - SIGNED_EARLY_MS_MAX:
+        return _signed_early(facts, f"issued on {word_day_of_instant(facts.valid_from)}")
+    if day_of(created) < assessed:
+        return _signed_early(facts, f"assessed on {word_date(facts.assessed)}")
     for end, what in ((facts.valid_until, "valid"), (proof_expires, "its proof was valid")):
         if end is not None and time_ms_of(end) < moment.first_ms:
             text = f"{what} until {word_day_of_instant(end)}"
@@ -403,6 +415,13 @@ def check_validity(
     else:
         text = f"{word_day_of_instant(facts.valid_from)} – {word_day_of_instant(until)}"
     return passed(VALIDITY, text, is_from_ledger=False)
+
+
+def _signed_early(facts: CredentialFacts, what: str) -> Finding:
+    signed = word_day_of_instant(facts.created)
+    text = f"signed on {signed}, before it was {what}"
+    summary = f"Its dates contradict each other: {text}."
+    return failed(VALIDITY, MALFORMED, text, summary, is_from_ledger=False)
 
 
 def _not_yet(what: str) -> Finding:

@@ -289,16 +289,23 @@ def test_a_key_compromised_before_it_signed_does_not_count(world: IssuingWorld) 
     assert "compromised" in report.checks[2].text
 
 
-def test_a_key_compromised_later_is_a_warning_that_strict_verifiers_refuse(
+def test_nothing_that_a_compromised_key_signed_counts_unless_its_time_is_proven(
     world: IssuingWorld,
 ) -> None:
+    """The attack: date the document to before the theft, since the key signs any date."""
+    assert world.verify(world.issue()).valid
     since = datetime(2026, 5, 20, 9, tzinfo=UTC)
     rotate(world, compromised_since=int(since.timestamp() * 1000))
     report = world.verify(world.issue())
-    assert report.valid
-    assert outcomes(report)["issuer-key"] == "warn"
-    world.verifier = world.make_verifier(Policy(warnings_fail=True))
-    assert world.verify(world.issue()).code == "NOT_ANCHORED_IN_TIME"
+    assert (report.verdict, report.code) == (Verdict.INVALID, "NOT_ANCHORED_IN_TIME")
+    assert outcomes(report)["signature"] == "pass"
+    assert outcomes(report)["issuer-key"] == "fail"
+    assert "reported compromised since 20 May 2026" in report.summary
+    assert report.claims == {}
+    now = datetime.fromtimestamp(world.world.time / 1000, UTC)
+    late = world.verify(world.issue(created=since))
+    assert late.code == "KEY_NOT_VALID_THEN"
+    assert world.verify(world.issue(key="issue-2", issued=now)).valid
 
 
 # ---- issuer
