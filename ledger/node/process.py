@@ -23,6 +23,9 @@ from ledger.node.errors import NodeError
 PID_FILE: Final = "node.pid"
 OUTPUT_FILE: Final = "node.out"
 POLL_SECONDS: Final = 0.02
+LOCK_SECONDS_MAX: Final = 0.5
+"""How long a starting node tries for the lock before it says that another node has it."""
+LOCK_POLL_SECONDS: Final = 0.001
 KILL_WAIT_SECONDS: Final = 10.0
 
 
@@ -31,20 +34,32 @@ def hold_pid_file(home: Path) -> Generator[None]:
     """Hold a home for this process. Raises NodeError (NODE_RUNNING) when another does."""
     descriptor = os.open(home / PID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock(descriptor):
             raise NodeError(
                 "NODE_RUNNING",
                 f"a node runs on {home} already",
                 "Stop it first: pset node stop.",
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock for this process; whoever only looks (`find_process`) holds it for a moment at most."""
+    deadline = time.monotonic() + LOCK_SECONDS_MAX
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return True
 
 
 def find_process(home: Path) -> int | None:
@@ -54,9 +69,13 @@ def find_process(home: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
+        text = os.pread(descriptor, 32, 0).strip()
+        if not text.isdigit():
+            return None  # ended in order, or just starting: nothing to ask the lock for
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None  # nobody holds it
-    except OSError:
+    except BlockingIOError:
+        # Read again: it may have been another's before.
         text = os.pread(descriptor, 32, 0).strip()
         return int(text) if text.isdigit() else None
     finally:
