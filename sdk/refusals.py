@@ -30,14 +30,23 @@ def as_read_error(error: NodeCallError) -> PsetError:
     return CallerError(error.text, code=code, remedy=_READ_REMEDIES.get(code, _READ_REMEDY))
 
 
+_UNKNOWN_REMEDIES: Final = {
+    ApiReason.OUTCOME_UNKNOWN.name: "Look the transaction up with `pset ledger tx` when the node runs"
+    " again, or repeat the same call with the same idempotency key; it is never applied twice.",
+}
+_UNKNOWN_REMEDY: Final = "Look the transaction up with `pset ledger tx` before you repeat it."
+"""For a write that a node answers in words which say nothing about it."""
+
+
 def as_write_error(error: NodeCallError, transaction_id: str) -> PsetError:
-    """The error for a transaction that is refused at admission."""
+    """The error for a transaction that is refused at admission, or whose outcome is unknown."""
     code = get_code(error.reason)
     if code is None:
+        reason = error.reason or "REQUEST_REFUSED"
         return UnavailableError(
             error.text,
-            code=error.reason or "REQUEST_REFUSED",
-            remedy="Look the transaction up with `pset ledger tx` before you repeat it.",
+            code=reason,
+            remedy=_UNKNOWN_REMEDIES.get(reason, _UNKNOWN_REMEDY),
             phase="unknown",
             transaction_id=transaction_id,
         )

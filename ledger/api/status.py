@@ -2,8 +2,8 @@
 """The table of refusals and gRPC codes, and the google.rpc.Status that says more.
 
 Every refusal carries `ErrorInfo{reason = name of the code, domain = "psetledger"}`; those that pass by
-themselves also `RetryInfo`. Receipt codes from 200 on are answers in blocks, but admission may give
-them too.
+themselves also `RetryInfo`. Receipt codes from 200 on are answers in blocks; admission gives those
+that need no block to be known, above all for what no block should hold (`ledger.node.operation_check`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ _BY_CODE: Final[dict[ReceiptCode | ApiReason, grpc.StatusCode]] = {
     ReceiptCode.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ReceiptCode.RESOURCE_LIMIT: grpc.StatusCode.OUT_OF_RANGE,
     ReceiptCode.NOT_READY: grpc.StatusCode.UNAVAILABLE,
+    ReceiptCode.EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    ReceiptCode.PERSONAL_DATA: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.TEXT_NOT_ALLOWED: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.FIELD_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.LIMIT_EXCEEDED: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.REQUEST_MALFORMED: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.REQUEST_OTHER_NETWORK: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.REQUEST_SIGNATURE_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.KEY_FORMAT: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.RESOURCE_CONTENT_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    ReceiptCode.RESOURCE_TYPE_UNSUPPORTED: grpc.StatusCode.INVALID_ARGUMENT,
+    ApiReason.OUTCOME_UNKNOWN: grpc.StatusCode.UNAVAILABLE,
     ApiReason.PENDING: grpc.StatusCode.DEADLINE_EXCEEDED,
     ApiReason.HEIGHT_UNKNOWN: grpc.StatusCode.NOT_FOUND,
     ApiReason.INTERNAL: grpc.StatusCode.INTERNAL,

@@ -124,11 +124,14 @@ CODE_TEXTS: Final[Mapping[ReceiptCode, CodeText]] = MappingProxyType(
 class ApiReason(StrEnum):
     """Reasons in `google.rpc.ErrorInfo` beside the names of `ReceiptCode`; both are one name space.
 
-    Of the receipt codes a node uses those from 100 to 199 here: for a transaction that it refuses
-    at admission, and MALFORMED, TOO_LARGE, RESOURCE_LIMIT (ask for less), OVERLOADED, NOT_READY
-    (both with a retry delay) for any request.
+    Of the receipt codes a node uses here, for a transaction that it refuses at admission, those from
+    100 to 199 and those that need no block to be known: EXPIRED, the signers' keys, PERSONAL_DATA
+    and whatever else is wrong with texts and contents. For any request MALFORMED, TOO_LARGE,
+    RESOURCE_LIMIT (ask for less), OVERLOADED, NOT_READY (both with a retry delay).
     """
 
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    """The node stopped while the transaction was on its way into a block: it may come into one."""
     PENDING = "PENDING"
     """The transaction is in the leader's queue; it was not certified before the deadline."""
     HEIGHT_UNKNOWN = "HEIGHT_UNKNOWN"

@@ -2,10 +2,12 @@
 """Taking transactions in: known ones are answered, new ones checked and queued.
 
 In this order: room; size and form; known transaction id → the first receipt, even after expiry;
-signatures; the keys against the certified state; queue. A refusal changes nothing.
+signatures; the keys against the certified state; expiry, texts and contents; queue. A refusal changes
+nothing.
 
-The keys are looked at here too, although execution decides: a permissioned ledger does not let
-strangers fill its blocks with refusals.
+Expiry, keys and contents are looked at here too, although execution decides: a permissioned ledger
+does not let strangers fill its blocks with refusals, and what is in a block stays there. A dry run
+asks execution for its receipt and stores nothing, so expiry and contents are left to it.
 
 All but the queue runs in a few threads, in batches: what arrives while they are busy is the next
 batch, so one hop serves many, and the event loop never reads the disk. Each transaction is verified
@@ -15,6 +17,7 @@ once; the pool remembers it until it is certified.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -35,6 +38,8 @@ from ledger.model.transaction_check import (
 from ledger.model.wire import TOO_LARGE, EncodingError
 from ledger.node.pool import RETRY_AFTER_MS, Pending, TransactionPool
 
+_log = logging.getLogger(__name__)
+
 CHECK_BATCH_COUNT_MAX: Final = 64
 """Transactions in one hop to a thread: short enough that two threads share the work."""
 SUBMIT_BATCH_COUNT_MAX: Final = 1_000
@@ -43,6 +48,8 @@ SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 
 Authenticate = Callable[[CheckedTransaction], None]
 """Raises TransactionRefusedError for signers' keys that the certified state does not know."""
+Admissible = Callable[[CheckedTransaction], None]
+"""Raises TransactionRefusedError for what execution would refuse and no block should hold."""
 
 
 class CertifiedTransactions(Protocol):
@@ -79,6 +86,7 @@ class Admission:
         pool: TransactionPool,
         certified: CertifiedTransactions,
         authenticator: Callable[[], Authenticate],
+        admissible: Admissible,
         closed_reason: Callable[[], str],
         notify: Callable[[], None],
         readers: Executor,
@@ -86,13 +94,15 @@ class Admission:
         checkers_count: int,
         checks_count_max: int,
     ) -> None:
-        """`authenticator` is asked once for each batch; `closed_reason` says why no transaction is
+        """`authenticator` is asked once for each batch; `admissible` may be called in any thread and
+        is not asked for dry runs; `closed_reason` says why no transaction is
         taken, or is empty; `notify` is called when something was queued.
         """
         self._chain_id = chain_id
         self._pool = pool
         self._certified = certified
         self.authenticator = authenticator
+        self._admissible = admissible
         self._closed_reason = closed_reason
         self._notify = notify
         self._readers = readers
@@ -150,7 +160,7 @@ class Admission:
 
     async def check(self, encoded: bytes) -> CheckedTransaction:
         """Check a transaction as `submit` does, without taking it. Raises ApiError."""
-        found = await self._examine(encoded, is_known_wanted=False)
+        found = await self._examine(encoded, is_dry_run=True)
         assert isinstance(found, CheckedTransaction)
         return found
 
@@ -173,6 +183,12 @@ class Admission:
         if proof is None:
             # Who began to wait while the block was being certified finds it in the index.
             place = self._certified.find_transaction(transaction_id)
+            if place is None and pending.is_taken:
+                raise ApiError(
+                    ApiReason.OUTCOME_UNKNOWN,
+                    "the node stopped while the transaction was on its way into a block:"
+                    " ask for it by its id, or submit it again",
+                )
             if place is None:
                 raise ApiError(
                     ReceiptCode.NOT_READY,
@@ -191,7 +207,7 @@ class Admission:
     # Checks in threads ----------------------------------------------------------------------------
 
     async def _examine(
-        self, encoded: bytes, *, is_known_wanted: bool = True
+        self, encoded: bytes, *, is_dry_run: bool = False
     ) -> CheckedTransaction | Known:
         """In a thread: what a transaction is, known or good. Raises ApiError."""
         if len(self._waiting) >= self._checks_count_max:
@@ -205,7 +221,7 @@ class Admission:
         if not self._waiting:
             # After everything that is ready now, so that it shares the hop.
             loop.call_soon(self._dispatch)
-        self._waiting.append((encoded, is_known_wanted, examined))
+        self._waiting.append((encoded, is_dry_run, examined))
         return await examined
 
     def _dispatch(self) -> None:
@@ -215,38 +231,51 @@ class Admission:
             del self._waiting[: len(batch)]
             self._idle_count -= 1
             work = loop.run_in_executor(
-                self._checkers, self._examine_batch, [(item, wanted) for item, wanted, _ in batch]
+                self._checkers, self._examine_batch, [(item, is_dry) for item, is_dry, _ in batch]
             )
             work.add_done_callback(partial(self._finish, [examined for *_, examined in batch]))
 
     def _examine_batch(
         self, batch: Sequence[tuple[bytes, bool]]
-    ) -> list[CheckedTransaction | Known | ApiError]:
-        """In a thread."""
-        results: list[CheckedTransaction | Known | ApiError] = []
+    ) -> list[CheckedTransaction | Known | Exception]:
+        """In a thread. What goes wrong with one transaction is that one's result."""
+        results: list[CheckedTransaction | Known | Exception] = []
         authenticate = self.authenticator()
-        for encoded, is_known_wanted in batch:
+        for encoded, is_dry_run in batch:
             try:
-                transaction_id = _compute_id(encoded)
-                place = None
-                if is_known_wanted:
-                    place = self._certified.find_transaction(transaction_id)
-                if place is not None:
-                    results.append(Known(transaction_id, place))
-                    continue
-                checked = check_transaction(encoded, chain_id=self._chain_id)
-                authenticate(checked)
-                results.append(checked)
+                results.append(self._examine_one(encoded, authenticate, is_dry_run=is_dry_run))
             except TransactionRefusedError as error:
                 results.append(ApiError(error.code, error.text))
-            except ApiError as error:
+            except EncodingError as error:
+                # A record that the transaction names: it was never of a size or form to be read.
+                _log.error("record cannot be read error=%s", error)
+                results.append(
+                    ApiError(
+                        ApiReason.INTERNAL, "a record that the transaction names is unreadable"
+                    )
+                )
+            except Exception as error:  # noqa: BLE001 - raised again, for its own caller only
                 results.append(error)
         return results
+
+    def _examine_one(
+        self, encoded: bytes, authenticate: Authenticate, *, is_dry_run: bool
+    ) -> CheckedTransaction | Known:
+        transaction_id = _compute_id(encoded)
+        if not is_dry_run:
+            place = self._certified.find_transaction(transaction_id)
+            if place is not None:
+                return Known(transaction_id, place)
+        checked = check_transaction(encoded, chain_id=self._chain_id)
+        authenticate(checked)
+        if not is_dry_run:
+            self._admissible(checked)
+        return checked
 
     def _finish(
         self,
         waiting: Sequence[_Examined],
-        work: asyncio.Future[list[CheckedTransaction | Known | ApiError]],
+        work: asyncio.Future[list[CheckedTransaction | Known | Exception]],
     ) -> None:
         self._idle_count += 1
         self._dispatch()

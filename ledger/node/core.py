@@ -18,8 +18,9 @@ from typing import Final
 from consensus import SingleNode
 from ledger.model.block import Validator
 from ledger.model.genesis import Genesis
+from ledger.model.receipts import ReceiptCode
 from ledger.model.transaction_check import CheckedTransaction, TransactionRefusedError
-from ledger.node.admission import Admission, Authenticate
+from ledger.node.admission import Admissible, Admission, Authenticate
 from ledger.node.clock import Clock
 from ledger.node.config import NodeConfig
 from ledger.node.driver import Driver
@@ -27,6 +28,7 @@ from ledger.node.errors import NodeError, usage_error
 from ledger.node.failpoints import FailpointHook, pass_by
 from ledger.node.keys import ValidatorKeys
 from ledger.node.node import Node
+from ledger.node.operation_check import check_operation
 from ledger.node.pool import TransactionPool
 from ledger.node.queries import Queries
 from ledger.node.stores import OpenedStores, OpenStore, make_rules, open_stores
@@ -88,7 +90,7 @@ class NodeCore:
         config, environment = self._config, self._environment
         rules = make_rules(genesis)
         stores = stack.enter_context(
-            open_stores(config, genesis, rules, keys, environment.open_store)
+            open_stores(config, genesis, rules, keys, environment.open_store, environment.failpoint)
         )
         threads = config.admission.threads
         worker = stack.enter_context(ThreadPoolExecutor(1, "writer"))
@@ -106,6 +108,7 @@ class NodeCore:
             pool=self.pool,
             certified=queries,
             authenticator=make_authenticator(stores, self.driver, environment.clock),
+            admissible=make_admissible(genesis, self.driver, environment.clock),
             closed_reason=self._closed_reason,
             notify=self.driver.notify,
             readers=readers,
@@ -265,6 +268,25 @@ def make_authenticator(
         return check
 
     return begin
+
+
+def make_admissible(genesis: Genesis, driver: Driver, clock: Clock) -> Admissible:
+    """Whether a transaction may come into a block at all; any thread may ask.
+
+    The check raises TransactionRefusedError: EXPIRED, and the codes of `check_operation`.
+    """
+
+    def check(transaction: CheckedTransaction) -> None:
+        # No block that can still be made has an earlier time.
+        if max(clock.time_ms(), driver.tip.header.time + 1) >= transaction.body.expires_at:
+            raise TransactionRefusedError(
+                ReceiptCode.EXPIRED, "the transaction expired before it could come into a block"
+            )
+        operation = transaction.body.operation
+        assert operation is not None, "the transaction was checked"
+        check_operation(operation, network=genesis.network, charter=genesis.charter)
+
+    return check
 
 
 def get_software_version() -> str:

@@ -14,6 +14,8 @@ from typing import Final
 class Failpoint(StrEnum):
     """In the order in which the driver comes by. Each says what is durable there."""
 
+    AFTER_FIRST_RECORD = "after-first-record"
+    """The first start only, height 0: the vote record; the key is still marked as fresh."""
     BEFORE_PERSIST = "before-persist"
     """Nothing of the new block."""
     AFTER_PERSIST = "after-persist"
@@ -32,6 +34,10 @@ class Failpoint(StrEnum):
     """Everything, and whoever waited knows it."""
 
 
+BLOCK_FAILPOINTS: Final = tuple(
+    failpoint for failpoint in Failpoint if failpoint is not Failpoint.AFTER_FIRST_RECORD
+)
+"""Those that every block passes."""
 FAILPOINTS_BY_NAME: Final = {failpoint.value: failpoint for failpoint in Failpoint}
 
 FailpointHook = Callable[[Failpoint, int], None]

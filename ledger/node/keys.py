@@ -4,8 +4,9 @@
 Rules of this file:
 - A key file that others can read is refused; nothing is mended silently.
 - A key file is written once, whole, mode 0600, and never over another.
-- `keys/vote.used` appears before the first vote. Where it is and the vote record is not, this key has
-  forgotten what it promised and never votes again (R7).
+- `keys/vote.fresh` is written with a new vote key, names it, and is gone before its first vote. Only
+  where it is may a vote record be begun: a key without record and without it has forgotten what it
+  promised, or was restored, and never votes again (R7). Backups hold `*.key`, never this file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ledger.model.keys import KeyRole, KeyType
 from ledger.node.errors import NodeError
 
 KEYS_DIRECTORY: Final = "keys"
-VOTE_USED_FILE: Final = "vote.used"
+VOTE_FRESH_FILE: Final = "vote.fresh"
 
 _ROLES: Final = {KeyRole.VOTE: "vote", KeyRole.PEER: "peer", KeyRole.TLS: "tls"}
 _TYPES: Final = {
@@ -68,6 +69,7 @@ def create_validator_keys(home: Path) -> ValidatorKeys:
         made[role] = generate_private_key(_TYPES[role], role, name, name, entropy)
     for role, name in _ROLES.items():
         write_new_file(directory / f"{name}.key", encode_key_file(made[role], None, b"", b""))
+    mark_vote_key_fresh(home, made[KeyRole.VOTE].public_key)
     return ValidatorKeys(made[KeyRole.VOTE], made[KeyRole.PEER], made[KeyRole.TLS])
 
 
@@ -93,16 +95,37 @@ def load_validator_keys(home: Path, passphrase: Callable[[], bytes] | None = Non
     return ValidatorKeys(made[KeyRole.VOTE], made[KeyRole.PEER], made[KeyRole.TLS])
 
 
-def is_vote_key_used(home: Path) -> bool:
-    """Whether this node has ever begun to vote with its key."""
-    return (home / KEYS_DIRECTORY / VOTE_USED_FILE).exists()
+def mark_vote_key_fresh(home: Path, public_key: bytes) -> None:
+    """State durably that a vote key was made just now and has never voted."""
+    path = home / KEYS_DIRECTORY / VOTE_FRESH_FILE
+    # One that is there is of a key that is there no more.
+    path.unlink(missing_ok=True)
+    write_new_file(path, f"{public_key.hex()}\n".encode())
 
 
-def mark_vote_key_used(home: Path, chain_id: str) -> None:
-    """State durably that the key votes on a chain from now on. Nothing when it is stated."""
-    path = home / KEYS_DIRECTORY / VOTE_USED_FILE
-    if not path.exists():
-        write_new_file(path, f"{chain_id}\n".encode())
+def is_vote_key_fresh(home: Path, public_key: bytes) -> bool:
+    """Whether this very vote key was made here and has never voted."""
+    try:
+        with (home / KEYS_DIRECTORY / VOTE_FRESH_FILE).open("rb") as file:
+            text = file.read(4 * len(public_key))
+    except OSError:
+        return False
+    return text.strip() == public_key.hex().encode()
+
+
+def consume_vote_key_fresh(home: Path) -> None:
+    """State durably that the vote key votes from now on. Nothing when it is stated.
+
+    Raises NodeError when the file cannot be removed.
+    """
+    path = home / KEYS_DIRECTORY / VOTE_FRESH_FILE
+    try:
+        path.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise NodeError(
+            "STORAGE_IO", f"{path}: {error.strerror}", "Make the directory writable."
+        ) from None
 
 
 def write_new_file(path: Path, data: bytes) -> None:
@@ -118,7 +141,12 @@ def write_new_file(path: Path, data: bytes) -> None:
         path.hardlink_to(temporary)
     finally:
         temporary.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

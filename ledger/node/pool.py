@@ -33,6 +33,8 @@ class Pending:
         default_factory=list["asyncio.Future[bytes | None]"]
     )
     """Each gets the canonical TransactionProof, or None when it is to be looked up."""
+    is_taken: bool = False
+    """On its way into a block: if the node ends now, its next start may certify it."""
 
     async def wait(self, wait_ms: int) -> bytes | None:
         """The proof; None when the block came just before, or the node stops.
@@ -142,7 +144,7 @@ class TransactionPool:
     def adopt(self, transactions: Iterable[CheckedTransaction]) -> None:
         """Know the transactions of a block in flight that an earlier run of the node took."""
         for transaction in transactions:
-            self._pending[transaction.transaction_id] = Pending(transaction)
+            self._pending[transaction.transaction_id] = Pending(transaction, is_taken=True)
             self._by_encoded[transaction.encoded] = transaction
 
     def take(self, count_max: int, size_bytes_max: int) -> list[CheckedTransaction]:
@@ -154,6 +156,7 @@ class TransactionPool:
             if taken and size > size_bytes_max:
                 break
             transaction = self._queue.popleft()
+            self._pending[transaction.transaction_id].is_taken = True
             self._queue_size -= len(transaction.encoded)
             taken.append(transaction)
         return taken
@@ -161,7 +164,9 @@ class TransactionPool:
     def give_back(self, transactions: Sequence[CheckedTransaction]) -> None:
         """Put transactions that did not get into a block back to the front, in their order."""
         for transaction in reversed(transactions):
-            if transaction.transaction_id in self._pending:
+            pending = self._pending.get(transaction.transaction_id)
+            if pending is not None:
+                pending.is_taken = False
                 self._queue.appendleft(transaction)
                 self._queue_size += len(transaction.encoded)
 

@@ -4,7 +4,7 @@
 A home is the directory of one node::
 
     config.toml   what the operator may change
-    keys/         vote.key peer.key tls.key, mode 0600
+    keys/         vote.key peer.key tls.key, mode 0600; vote.fresh until the key votes
     data/         chain, votes
     logs/         node.log
     node.pid      while it runs

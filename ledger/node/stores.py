@@ -23,7 +23,13 @@ from ledger.model.proofs import CertifiedHead
 from ledger.node.config import NodeConfig
 from ledger.node.errors import NodeError, usage_error
 from ledger.node.execution import initialise_chain
-from ledger.node.keys import ValidatorKeys, is_vote_key_used, mark_vote_key_used
+from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
+from ledger.node.keys import (
+    ValidatorKeys,
+    consume_vote_key_fresh,
+    is_vote_key_fresh,
+    sync_directory,
+)
 from ledger.node.tip import NetworkRules, Tip
 from ledger.state import tree
 from ledger.storage.chain import ChainStore
@@ -102,6 +108,7 @@ def open_stores(
     rules: NetworkRules,
     keys: ValidatorKeys,
     open_store: OpenStore,
+    failpoint: FailpointHook = pass_by,
 ) -> Generator[OpenedStores]:
     """Open both stores, check them against each other, close them at the end.
 
@@ -125,26 +132,38 @@ def open_stores(
         if chain.is_empty:
             initialise_chain(chain, genesis)
         chain.check_genesis(genesis.genesis_hash)
-        if votes.latest is None and not is_vote_key_used(config.home):
-            _begin_to_vote(config.home, rules.chain_id, chain, votes)
+        if is_vote_key_fresh(config.home, keys.vote.public_key):
+            _begin_to_vote(config, chain, votes, failpoint)
         opened = _check(chain, votes, genesis, rules)
         if opened.no_vote_reason and opened.tip.height == 0:
             # Nothing to serve, and nobody will ever certify anything with this key.
             raise NodeError(
                 "VOTE_RECORD_MISSING",
                 f"this validator's data is gone: {opened.no_vote_reason}",
-                "Restore nothing: make the network anew (a development network: pset network down"
-                " --purge, then up).",
+                "A vote key votes only with the record of its votes, or where it was made and never"
+                " voted (keys/vote.fresh): give the validator a new key in a new network (a"
+                " development network: pset network down --purge, then up).",
             )
         yield opened
 
 
-def _begin_to_vote(home: Path, chain_id: str, chain: ChainStore, votes: VoteRecordStore) -> None:
-    """The first start of this key: state that it has never voted, then that it may."""
-    if chain.head.height > 0 or find_block_above(chain) is not None:
-        return  # there is a chain: whoever voted on it has lost its record
-    mark_vote_key_used(home, chain_id)
-    votes.initialise()
+def _begin_to_vote(
+    config: NodeConfig, chain: ChainStore, votes: VoteRecordStore, failpoint: FailpointHook
+) -> None:
+    """The first start of this key: state that it has never voted, then that it may.
+
+    The record first: a crash in between leaves both, and the next start ends here. Nothing was voted
+    then.
+    """
+    if votes.latest is None:
+        if chain.head.height > 0 or find_block_above(chain) is not None:
+            return  # there is a chain: whoever voted on it has lost its record
+        votes.initialise()
+        # The store makes its files durable, not the names of its directories.
+        sync_directory(config.data_path)
+        sync_directory(config.data_path.parent)
+        failpoint(Failpoint.AFTER_FIRST_RECORD, 0)
+    consume_vote_key_fresh(config.home)
 
 
 def _check(

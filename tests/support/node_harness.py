@@ -44,7 +44,7 @@ from ledger.model.verification import (
 from ledger.node.config import NodeConfig, NodeOptions
 from ledger.node.core import Environment, NodeCore
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
-from ledger.node.keys import ValidatorKeys
+from ledger.node.keys import ValidatorKeys, mark_vote_key_fresh
 from ledger.state import tree
 from ledger.state.machine import compute_genesis_writes, execute_block
 from ledger.storage.chain import ChainStore
@@ -128,7 +128,9 @@ class NodeHarness:
         self.keys = make_keys("n1")
         self.config = config or NodeConfig(home=home, node=NodeOptions("n1", "genesis.json"))
         self.config = replace(self.config, home=home)
-        (home / "keys").mkdir(exist_ok=True)
+        if not (home / "keys").exists():
+            (home / "keys").mkdir()
+            mark_vote_key_fresh(home, self.keys.vote.public_key)
         self.stores: dict[str, MemoryStore] = {}
         self.count_kept: Callable[[], int] = lambda: 0
         """How many of the unsynced writes a crash leaves, from the first on."""

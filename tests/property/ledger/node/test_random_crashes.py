@@ -17,7 +17,7 @@ import pytest
 from ledger.api.ports import ApiError
 from ledger.model.verification import VerifiedTransaction
 from ledger.node.core import NodeCore
-from ledger.node.failpoints import Failpoint, pass_by
+from ledger.node.failpoints import BLOCK_FAILPOINTS, pass_by
 from tests.support.node_harness import NodeHarness, crash_at, replay
 
 RUNS = 7
@@ -53,7 +53,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, seed: int) -> None:
         number = 0
         height = 0
         for _ in range(RUNS):
-            place, at = rng.choice(list(Failpoint)), height + rng.randrange(1, 4)
+            place, at = rng.choice(BLOCK_FAILPOINTS), height + rng.randrange(1, 4)
             async with harness.running(crash_at(place, at)) as core:
                 for _ in range(3):
                     fresh = [harness.transaction(number + n) for n in range(rng.randrange(1, 4))]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -13,13 +14,22 @@ import pytest
 from ledger.api.ports import ApiError, Submitted, TransactionState
 from ledger.model.codec import decode, encode
 from ledger.model.limits import TRANSACTION_SIZE_MAX
+from ledger.model.operations import (
+    AddSite,
+    EndorseOrganisation,
+    GrantAccreditation,
+    PublishResource,
+    ResourceType,
+    Scope,
+)
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.transaction import Receipt, Transaction
 from ledger.model.transaction_check import CheckedTransaction
+from ledger.model.wire import EncodingError
 from ledger.node.admission import Authenticate
 from ledger.node.core import NodeCore
 from tests.support.ledger_world import make_organisation
-from tests.support.node_harness import WAIT_MS, NodeHarness, replay, until
+from tests.support.node_harness import JSON_SCHEMA_DIALECT, WAIT_MS, NodeHarness, replay, until
 
 
 def run(tmp_path: Path, scenario: Callable[[NodeHarness, NodeCore], Awaitable[None]]) -> None:
@@ -108,6 +118,133 @@ def test_strangers_fill_no_blocks(tmp_path: Path) -> None:
         world.organisations["impostor"] = Impostor()  # type: ignore[assignment]
         foreign_key = world.make_transaction("impostor", harness.operation(1))
         assert (await refused(core, foreign_key)).code is ReceiptCode.KEY_NOT_AUTHORISED
+
+    run(tmp_path, scenario)
+
+
+PERSONAL = "Thandi Sample 8001015009087"
+
+
+def publish(harness: NodeHarness, name: str, **members: object) -> PublishResource:
+    document = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", **members}
+    content = json.dumps(document, separators=(",", ":")).encode()
+    operation = harness.world.publish("saqa", name, ResourceType.JSON_SCHEMA, content)
+    assert isinstance(operation, PublishResource)
+    return operation
+
+
+NOT_ADMISSIBLE: dict[str, tuple[Callable[[NodeHarness], Any], ReceiptCode]] = {
+    "personal data in content": (
+        lambda h: publish(h, "a", title=PERSONAL),
+        ReceiptCode.PERSONAL_DATA,
+    ),
+    "control character": (
+        lambda h: publish(h, "a", title="\u0001"),
+        ReceiptCode.TEXT_NOT_ALLOWED,
+    ),
+    "no schema": (lambda h: publish(h, "a", type="array"), ReceiptCode.RESOURCE_CONTENT_INVALID),
+    "no JSON": (
+        lambda h: replace(publish(h, "a"), content=PERSONAL.encode()),
+        ReceiptCode.RESOURCE_CONTENT_INVALID,
+    ),
+    "resource name": (
+        lambda h: replace(publish(h, "a"), name="Thandi Sample"),
+        ReceiptCode.FIELD_INVALID,
+    ),
+    "site name": (
+        lambda h: AddSite(organisation=h.world.did("saqa"), code="S1", name="Thandi\u0007"),
+        ReceiptCode.TEXT_NOT_ALLOWED,
+    ),
+    "personal data in a site name": (
+        lambda h: AddSite(organisation=h.world.did("saqa"), code="S1", name=PERSONAL),
+        ReceiptCode.PERSONAL_DATA,
+    ),
+    "site code": (
+        lambda h: AddSite(organisation=h.world.did("saqa"), code="Thandi Sample", name="Here"),
+        ReceiptCode.FIELD_INVALID,
+    ),
+    "scope": (
+        lambda h: GrantAccreditation(
+            grantee=h.world.did("saqa"), scope=Scope(designations=("Thandi Sample",))
+        ),
+        ReceiptCode.FIELD_INVALID,
+    ),
+    "request": (
+        lambda h: EndorseOrganisation(request=PERSONAL.encode()),
+        ReceiptCode.REQUEST_MALFORMED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ADMISSIBLE)
+def test_what_no_block_should_hold_is_refused_before_it_is_queued(
+    tmp_path: Path, name: str
+) -> None:
+    make, code = NOT_ADMISSIBLE[name]
+
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        transaction = harness.world.make_transaction(
+            "saqa", make(harness), expires_at=harness.clock.now_ms + 1000
+        )
+        error = await refused(core, transaction)
+        assert error.code is code
+        assert "Thandi" not in error.text
+        answers = await core.node.submit_many(
+            [harness.transaction(1), transaction], wait_ms=WAIT_MS
+        )
+        assert isinstance(answers[0], Submitted)
+        assert isinstance(answers[1], ApiError)
+        for height in range(1, core.driver.tip.height + 1):
+            assert b"Thandi" not in (await core.node.get_block(height)).proposal
+        # A dry run stores nothing and gets execution's receipt.
+        receipt = decode(Receipt, await core.node.dry_run(transaction))
+        assert receipt.code >= 200
+
+    run(tmp_path, scenario)
+
+
+def test_an_expired_transaction_takes_no_room_in_a_block(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        operation = harness.operation(1)
+        for expires_at in (harness.clock.now_ms, core.driver.tip.header.time + 1):
+            late = harness.world.make_transaction("saqa", operation, expires_at=expires_at)
+            assert (await refused(core, late)).code is ReceiptCode.EXPIRED
+        timely = harness.world.make_transaction(
+            "saqa", operation, expires_at=harness.clock.now_ms + 1000
+        )
+        assert (await harness.submit(core, timely)).receipt.code == ReceiptCode.APPLIED
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "fault", [EncodingError("TOO_LARGE", "DidRecord", "large"), KeyError("bug")]
+)
+def test_one_bad_transaction_fails_alone(tmp_path: Path, fault: Exception) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        bad = harness.transaction(3)
+        bad_id = harness.world.check(bad).transaction_id
+        begin = core.admission.authenticator
+
+        def begin_with_fault() -> Authenticate:
+            authenticate = begin()
+
+            def check(transaction: CheckedTransaction) -> None:
+                if transaction.transaction_id == bad_id:
+                    raise fault
+                authenticate(transaction)
+
+            return check
+
+        core.admission.authenticator = begin_with_fault
+        tasks = [core.node.submit(harness.transaction(n), wait_ms=0) for n in range(6)]
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(answer, Submitted) for answer in answers] == [n != 3 for n in range(6)]
+        if isinstance(fault, EncodingError):
+            assert isinstance(answers[3], ApiError)
+            assert answers[3].code is ApiReason.INTERNAL
+        else:
+            assert answers[3] is fault, "a bug is nobody's refusal"
 
     run(tmp_path, scenario)
 

@@ -12,10 +12,10 @@ from consensus import Entry, HardState
 from ledger.api.ports import ApiError, TransactionState
 from ledger.model.block import Block, BlockHeader, Proposal
 from ledger.model.codec import decode
-from ledger.model.receipts import ReceiptCode
+from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import VerifiedTransaction
 from ledger.node.core import NodeCore
-from ledger.node.failpoints import Failpoint
+from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
 from ledger.state.machine import BlockResult, execute_block
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError, StorageError
@@ -189,7 +189,7 @@ async def submit_until_crash(
 
 
 @pytest.mark.parametrize("height", [1, 3])
-@pytest.mark.parametrize("failpoint", list(Failpoint))
+@pytest.mark.parametrize("failpoint", BLOCK_FAILPOINTS)
 def test_a_crash_loses_nothing_acknowledged(
     tmp_path: Path, failpoint: Failpoint, height: int
 ) -> None:
@@ -211,8 +211,8 @@ def test_a_crash_loses_nothing_acknowledged(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("second", list(Failpoint))
-@pytest.mark.parametrize("first", list(Failpoint))
+@pytest.mark.parametrize("second", BLOCK_FAILPOINTS)
+@pytest.mark.parametrize("first", BLOCK_FAILPOINTS)
 def test_a_crash_during_recovery_loses_nothing(
     tmp_path: Path, first: Failpoint, second: Failpoint
 ) -> None:
@@ -347,6 +347,31 @@ def test_what_is_not_certified_within_the_grace_is_given_up_and_said(tmp_path: P
         assert refused
         assert all(error.code is ReceiptCode.NOT_READY for error in refused)
         assert len(replay(harness)) < 22
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("failpoint", [Failpoint.AFTER_PERSIST, Failpoint.AFTER_VOTE_RECORD])
+def test_what_may_come_into_a_block_is_not_called_lost(
+    tmp_path: Path, failpoint: Failpoint
+) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        blocks = replace(harness.config.blocks, transactions_count_max=1)
+        harness.config = replace(harness.config, blocks=blocks)
+        transactions = [harness.transaction(n) for n in range(2)]
+        async with harness.running(crash_at(failpoint, 2)) as core:
+            await harness.until_height(core, 1)
+            tasks = [core.node.submit(transaction, wait_ms=WAIT_MS) for transaction in transactions]
+            errors = await asyncio.gather(*tasks, return_exceptions=True)
+        codes = [error.code for error in errors if isinstance(error, ApiError)]
+        assert codes == [ApiReason.OUTCOME_UNKNOWN, ReceiptCode.NOT_READY]
+        async with harness.running() as core:
+            await harness.until_height(core, 2)
+            taken, queued = (harness.world.check(t).transaction_id for t in transactions)
+            assert (await core.node.get_transaction(taken))[0] is TransactionState.CERTIFIED
+            assert (await core.node.get_transaction(queued))[0] is TransactionState.UNKNOWN
+        replay(harness)
 
     asyncio.run(scenario())
 

@@ -10,10 +10,10 @@ from ledger.model.keyfile import decode_key_file, encode_key_file
 from ledger.model.keys import KeyRole, KeyType
 from ledger.node.errors import NodeError
 from ledger.node.keys import (
+    consume_vote_key_fresh,
     create_validator_keys,
-    is_vote_key_used,
+    is_vote_key_fresh,
     load_validator_keys,
-    mark_vote_key_used,
     write_new_file,
 )
 
@@ -32,7 +32,8 @@ def test_keys_are_made_once_and_read_again(tmp_path: Path) -> None:
             create_validator_keys(tmp_path)
         assert caught.value.code == "KEY_EXISTS"
         assert path.read_bytes() == before
-    assert len(list((tmp_path / "keys").iterdir())) == 3, "no temporary file stays"
+    names = sorted(path.name for path in (tmp_path / "keys").iterdir())
+    assert names == ["peer.key", "tls.key", "vote.fresh", "vote.key"], "no temporary file stays"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o622])
@@ -99,10 +100,16 @@ def test_no_file_is_written_over_another(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_use_of_a_vote_key_is_stated_once(tmp_path: Path) -> None:
-    create_validator_keys(tmp_path)
-    assert not is_vote_key_used(tmp_path)
-    mark_vote_key_used(tmp_path, "dev:00")
-    mark_vote_key_used(tmp_path, "dev:11")
-    assert is_vote_key_used(tmp_path)
-    assert (tmp_path / "keys" / "vote.used").read_text() == "dev:00\n"
+def test_a_vote_key_is_fresh_once(tmp_path: Path) -> None:
+    keys = create_validator_keys(tmp_path)
+    own = keys.vote.public_key
+    assert is_vote_key_fresh(tmp_path, own)
+    assert not is_vote_key_fresh(tmp_path, bytes(48)), "the file names the key"
+    consume_vote_key_fresh(tmp_path)
+    consume_vote_key_fresh(tmp_path)
+    assert not is_vote_key_fresh(tmp_path, own)
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == [
+        "peer.key",
+        "tls.key",
+        "vote.key",
+    ]

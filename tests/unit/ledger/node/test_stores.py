@@ -17,13 +17,25 @@ from ledger.model.receipts import ReceiptCode
 from ledger.model.state_proof import key_hash
 from ledger.node.errors import NodeError
 from ledger.node.failpoints import Failpoint
+from ledger.node.keys import (
+    consume_vote_key_fresh,
+    is_vote_key_fresh,
+    mark_vote_key_fresh,
+)
 from ledger.storage import layout
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import EXIT_CORRUPTION, CorruptionError
 from ledger.storage.kv import WriteBatch
 from ledger.storage.memory import MemoryStore
 from tests.support.ledger_world import make_genesis
-from tests.support.node_harness import WAIT_MS, NodeHarness, crash_at, make_keys, replay
+from tests.support.node_harness import (
+    WAIT_MS,
+    NodeHarness,
+    SimulatedCrashError,
+    crash_at,
+    make_keys,
+    replay,
+)
 
 TRANSACTIONS = 3
 
@@ -241,6 +253,41 @@ def test_a_lost_disk_with_a_used_key_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(NodeError) as caught:
         open_and_close(harness)
     assert caught.value.code == "VOTE_RECORD_MISSING"
+
+
+def test_a_restored_key_never_votes(tmp_path: Path) -> None:
+    """Key files, configuration and genesis in a fresh home: whether the key has voted is unknown."""
+    harness = NodeHarness(tmp_path)
+    consume_vote_key_fresh(tmp_path)
+    with pytest.raises(NodeError) as caught:
+        open_and_close(harness)
+    assert caught.value.code == "VOTE_RECORD_MISSING"
+    assert list(harness.stores["votes"].iterate(b"", b"\xff")) == []
+
+
+def test_another_keys_freshness_is_not_this_ones(tmp_path: Path) -> None:
+    harness = NodeHarness(tmp_path)
+    mark_vote_key_fresh(tmp_path, make_keys("n2").vote.public_key)
+    with pytest.raises(NodeError):
+        open_and_close(harness)
+
+
+def test_a_crash_at_the_first_start_does_not_forbid_to_vote(tmp_path: Path) -> None:
+    harness = NodeHarness(tmp_path)
+
+    async def scenario() -> None:
+        with pytest.raises(SimulatedCrashError):
+            harness.make_core(crash_at(Failpoint.AFTER_FIRST_RECORD, 0))
+        for store in harness.stores.values():
+            store.crash()
+        async with harness.running() as core:
+            assert core.driver.no_vote_reason == ""
+            await harness.until_height(core, 1)
+            assert not is_vote_key_fresh(tmp_path, harness.keys.vote.public_key)
+
+    asyncio.run(scenario())
+    del harness.stores["votes"]
+    assert "missing" in open_and_close(harness)
 
 
 def test_another_genesis_is_refused(tmp_path: Path) -> None:

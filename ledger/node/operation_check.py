@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation must be to be taken: no personal data, no free text where none belongs.
+
+Execution asks all of this again, and decides, because the rules belong to a height. Here it is asked
+so that the bytes of what will be refused never come into a block, where they would stay for ever: a
+receipt that says PERSONAL_DATA does not take the data back.
+
+A proposal that is ordered already is not asked: it is in the log and must have one outcome
+everywhere, so execution refuses the transaction, not the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.model.charter_document import Charter
+from ledger.model.identifiers import (
+    is_code_system,
+    is_code_value,
+    is_key_id,
+    is_site_code,
+)
+from ledger.model.operation_lint import find_in_operation
+from ledger.model.operations import (
+    AddSite,
+    EndorseOrganisation,
+    GrantAccreditation,
+    NewKey,
+    PublishResource,
+    RotateKey,
+    Scope,
+    UpdateDid,
+)
+from ledger.model.organisation_request import RequestError, check_organisation_request
+from ledger.model.personal_data import is_name_allowed
+from ledger.model.receipts import ReceiptCode
+from ledger.model.resource_content import ContentError, check_content, is_name_for_type
+from ledger.model.scope import is_scope_element
+from ledger.model.transaction import Operation
+from ledger.model.transaction_check import TransactionRefusedError
+
+
+def check_operation(operation: Operation, *, network: str, charter: Charter) -> None:
+    """Refuse what no state is needed to refuse, and what must not be stored.
+
+    Texts of refusals name places, never what stands there.
+
+    Args:
+        operation: of a checked transaction.
+        network: its name.
+        charter: the network's rules.
+
+    Raises:
+        TransactionRefusedError: PERSONAL_DATA, TEXT_NOT_ALLOWED, FIELD_INVALID, KEY_FORMAT, and
+            the codes of `check_organisation_request` and `check_content`.
+    """
+    finding = find_in_operation(operation)
+    if finding is not None:
+        raise _refusal(ReceiptCode.PERSONAL_DATA, finding.where, finding.rule)
+    try:
+        _check_texts(operation)
+        if isinstance(operation, EndorseOrganisation):
+            check_organisation_request(
+                operation.request, operation.request_signatures, network=network
+            )
+        elif isinstance(operation, PublishResource):
+            check_content(
+                operation.type,
+                operation.name,
+                operation.media_type,
+                operation.content,
+                powers=charter.powers,
+                size_max=charter.limits.content_size_max,
+            )
+    except (RequestError, ContentError) as error:
+        raise _refusal(error.code, error.where, error.text) from None
+
+
+def _check_texts(operation: Operation) -> None:
+    match operation:
+        case EndorseOrganisation():
+            for position, code in enumerate(operation.codes):
+                if not is_code_system(code.system) or not is_code_value(code.value):
+                    raise _refusal(
+                        ReceiptCode.FIELD_INVALID, f"codes[{position}]", "no code has this form"
+                    )
+        case AddSite():
+            if not is_site_code(operation.code):
+                raise _refusal(
+                    ReceiptCode.FIELD_INVALID, "code", "1 to 32 letters, digits and hyphens"
+                )
+            if not is_name_allowed(operation.name):
+                raise _refusal(
+                    ReceiptCode.TEXT_NOT_ALLOWED,
+                    "name",
+                    "a name has Latin letters, digits and a little punctuation",
+                )
+        case UpdateDid():
+            _check_keys(operation.add_keys, "add_keys")
+        case RotateKey(new_key=NewKey() as new_key):
+            _check_keys((new_key,), "new_key")
+        case PublishResource():
+            if not is_name_for_type(operation.name, operation.type):
+                raise _refusal(ReceiptCode.FIELD_INVALID, "name", "the name has another form")
+        case GrantAccreditation(scope=Scope() as scope):
+            for kind in ("trades", "designations"):
+                for position, text in enumerate(getattr(scope, kind)):
+                    if not is_scope_element(kind, text):
+                        raise _refusal(
+                            ReceiptCode.FIELD_INVALID,
+                            f"scope.{kind}[{position}]",
+                            "no code has this form",
+                        )
+        case _:
+            pass
+
+
+def _check_keys(keys: Sequence[NewKey], where: str) -> None:
+    for position, new_key in enumerate(keys):
+        if new_key.key is not None and not is_key_id(new_key.key.key_id):
+            raise _refusal(
+                ReceiptCode.KEY_FORMAT, f"{where}[{position}]", "the key's name has another form"
+            )
+
+
+def _refusal(code: ReceiptCode, where: str, text: str) -> TransactionRefusedError:
+    return TransactionRefusedError(code, f"{where}: {text}" if where else text)
