@@ -448,6 +448,10 @@ _NODE: Final = {
     "NODE_NOT_STARTED": ("The node ended or certified nothing.", "See its logs."),
     "NODE_NOT_STOPPING": ("The node's process does not end.", "Look at the machine's disk."),
     "NETWORK_ENDED": ("All nodes of the network ended by themselves.", "See their logs."),
+    "MEMORY_NETWORK_ENDED": (
+        "The network was kept in memory and ended when it stopped.",
+        "Remove it with `pset network down --purge`, then `pset network up` again.",
+    ),
     "VOTE_RECORD_MISSING": (
         "The validator's data are gone, so its key must not vote again.",
         "Make a development network anew: `pset network down --purge`, then up.",
@@ -460,11 +464,13 @@ _NODE: Final = {
     "STORAGE_LOCKED": ("Another process holds the node's data.", "Stop that process."),
     "STORE_CORRUPT": (
         "Stored bytes are damaged.",
-        "Keep the directory as evidence, check the disk, and let the node join anew.",
+        "Keep the directory as evidence and check the disk. Other validators hold the chain; in a"
+        " network of one nobody else does.",
     ),
     "STORE_INCONSISTENT": (
         "Parts of the store contradict each other.",
-        "Keep the directory as evidence, check the disk, and let the node join anew.",
+        "Keep the directory as evidence and check the disk. Other validators hold the chain; in a"
+        " network of one nobody else does.",
     ),
     "STORE_FORMAT": ("The data were written in another format.", "Install the right release."),
     "STORE_OTHER_CHAIN": (

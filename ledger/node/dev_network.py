@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from ledger.api.ports import NodeStatus
 from ledger.api.probe import NodeProbe, ProbeError
+from ledger.model.block import Validator
 from ledger.model.charter import ROOT_POWERS, default_charter
 from ledger.model.codec import encode
 from ledger.model.genesis import (
@@ -45,7 +46,7 @@ from ledger.model.keys import KeyRole, KeyType
 from ledger.model.operations import KeyEntry, KeySignature, OrganisationRequest, Scope
 from ledger.node.config import STORAGE_ENGINES, ApiOptions, StorageOptions, load_config
 from ledger.node.errors import NodeError, usage_error
-from ledger.node.keys import write_new_file
+from ledger.node.keys import is_vote_key_fresh, write_new_file
 from ledger.node.process import (
     POLL_SECONDS,
     find_process,
@@ -132,10 +133,12 @@ def create_network(
 def start_network(directory: Path) -> Sequence[NodeState]:
     """Start what does not run and wait until a heartbeat is certified everywhere.
 
-    Raises NodeError: NETWORK_NOT_FOUND, or NODE_NOT_STARTED with what the node said; then what was
-    started here is stopped again.
+    Raises NodeError: NETWORK_NOT_FOUND, MEMORY_NETWORK_ENDED, or NODE_NOT_STARTED with what the node
+    said; then what was started here is stopped again.
     """
     genesis = read_genesis(directory)
+    for validator in genesis.validators:
+        _check_memory(directory, validator)
     started: list[Path] = []
     try:
         for validator in genesis.validators:
@@ -233,6 +236,21 @@ def _check_options(directory: Path, nodes: int, storage: str, fault_model: str, 
     if not is_network(name):
         raise usage_error(
             "OPTION_INVALID", f"{name!r} is no network's name", "Use 1 to 20 of a-z, 0-9, hyphen."
+        )
+
+
+def _check_memory(directory: Path, validator: Validator) -> None:
+    """Refuse what was in memory and ended: its keys have voted and their record is gone."""
+    home = directory / validator.id
+    if (
+        load_config(home).storage.engine == "memory"
+        and find_process(home) is None
+        and not is_vote_key_fresh(home, validator.vote_key)
+    ):
+        raise NodeError(
+            "MEMORY_NETWORK_ENDED",
+            "this network was kept in memory and ended when it stopped",
+            f"Remove it with `pset network down --purge --dir {directory}`, then `up` again.",
         )
 
 

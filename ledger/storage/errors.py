@@ -53,7 +53,8 @@ class CorruptionError(StorageError):
 
 
 RESTORE_REMEDY = (
-    "Stop the node, keep its directory as evidence, check the disk, and let the node join anew."
+    "Keep the node's directory as evidence and check the disk. Where other validators hold the chain,"
+    " the node joins anew from them; in a network of one validator nobody else holds it."
 )
 
 STORE_CORRUPT = "STORE_CORRUPT"

@@ -26,7 +26,7 @@ from ledger.node.dev_network import (
     stop_network,
 )
 from ledger.node.errors import NodeError
-from ledger.node.failpoints import Failpoint
+from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
 from ledger.node.process import find_process, stop_process
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import EXIT_CORRUPTION
@@ -71,7 +71,7 @@ def wait_until_gone(home: Path) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("failpoint", list(Failpoint))
+@pytest.mark.parametrize("failpoint", BLOCK_FAILPOINTS)
 def test_kill_9_at_a_failpoint_loses_nothing(network: NetworkProcess, failpoint: Failpoint) -> None:
     network.configure_crash(failpoint, 3)
     start_network(network.directory)
@@ -209,7 +209,9 @@ def test_memory_networks_run_once(tmp_path: Path) -> None:
         stop_network(made.directory)
         with pytest.raises(NodeError) as caught:
             start_network(made.directory)
-        assert "VOTE_RECORD_MISSING" in caught.value.text
+        assert caught.value.code == "MEMORY_NETWORK_ENDED"
+        assert f"pset network down --purge --dir {made.directory}" in caught.value.remedy
+        assert find_process(made.home) is None
     finally:
         stop_process(made.home, grace_seconds=10)
 
