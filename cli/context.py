@@ -21,10 +21,13 @@ import click
 from cli.errors import CommandError
 from cli.output import Output
 from cli.parameters import DURATION, ORGANISATION, is_organisation_reference
+from cli.terminal_text import escape_line, escape_lines
 from sdk.errors import PsetError
 from sdk.passphrases import PASSPHRASE_FILE_VARIABLE
 
 if TYPE_CHECKING:
+    import logging
+
     from cli.output import ProvenAnswer
     from cli.write_options import WriteOptions
     from sdk.client import LedgerClient
@@ -91,6 +94,7 @@ class CliContext:
 
         handler = logging.StreamHandler(self.output.stderr)
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+        handler.addFilter(_escape_record)
         logger = logging.getLogger(LOGGER)
         logger.addHandler(handler)
         logger.setLevel(logging.INFO if self.settings.verbose == 1 else logging.DEBUG)
@@ -107,7 +111,7 @@ class CliContext:
         """
         if self.settings.yes:
             return
-        if sys.stdin.isatty() and click.confirm(question, err=True):
+        if sys.stdin.isatty() and click.confirm(escape_line(question), err=True):
             return
         raise CommandError(
             f"not confirmed: {question}", code="NOT_CONFIRMED", remedy="Add --yes to agree."
@@ -326,6 +330,12 @@ class CliContext:
             )
         write_file(path, data)
         self.output.progress(f"proof saved: {path} ({len(data):,} bytes)")
+
+
+def _escape_record(record: logging.LogRecord) -> bool:
+    """What a node said is shown on the terminal, not obeyed by it."""
+    record.msg, record.args = escape_lines(record.getMessage()), None
+    return True
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from cli.credential_template import template
 from cli.errors import CommandError, ExitCode
 from cli.output import details, table
 from cli.reading import FILE
+from cli.terminal_text import escape_line
 from cli.wording import plural, show_instant
 from cli.writing import WriteOptions
 
@@ -278,7 +279,8 @@ def show(context: CliContext, file: Path) -> None:
             code="DOCUMENT_MALFORMED",
             remedy="Give a credential file, such as learner.vc.json.",
         ) from error
-    words = [f"NOT CHECKED, only decoded. To know whether it is good: pset verify {file}", ""]
+    named = escape_line(str(file))
+    words = [f"NOT CHECKED, only decoded. To know whether it is good: pset verify {named}", ""]
     if not context.json_wanted:
         words += _decoded_words(document)
     context.output.result("DecodedCredential", {"checked": False, "document": document}, words)
@@ -294,7 +296,8 @@ def _decoded_words(document: JsonObject) -> list[Any]:
         facts = read_facts(document)
     except CredentialError as error:
         shown = {name: value for name, value in document.items() if name != "@context"}
-        return [f"No credential of a known layout ({error.path}: {error.text}):", *lines(shown)]
+        reason = escape_line(f"{error.path}: {error.text}")
+        return [f"No credential of a known layout ({reason}):", *lines(shown)]
     entries = facts.status_entries
     rows = [
         ("what", facts.title),

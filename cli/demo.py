@@ -203,7 +203,7 @@ def _take_down(teller: Teller, place: Path, *, is_ours: bool) -> None:
 
     ran = run_pset(["network", "down", "--dir", str(place), "--purge", "--yes"])
     if ran.exit_code != ExitCode.DONE and (place / "network.json").exists():
-        teller.output.progress(ran.stderr.strip())
+        teller.output.hint(ran.stderr.strip())
     if is_ours:
         shutil.rmtree(place, ignore_errors=True)
 

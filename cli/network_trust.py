@@ -121,7 +121,7 @@ def _show(context: CliContext, item: Network, first: list[Any] | None = None) ->
         ("fault model", genesis.fault_model),
         (
             "endpoints",
-            "\n".join(f"{held.validator} at {held.address}" for held in item.endpoints) or "none",
+            [f"{held.validator} at {held.address}" for held in item.endpoints] or "none",
         ),
         ("directory", str(item.directory)),
         ("keys", f"{item.key_directory} (development)" if item.is_development else None),

@@ -237,7 +237,7 @@ def _show_status(context: CliContext, home: Path) -> ExitCode:
             ("software", held.software_version),
         ]
     alarms = [f"{alarm['code']}: {alarm['text']}" for alarm in data["alarms"]]
-    rows.append(("alarms", "\n".join(alarms) or "none"))
+    rows.append(("alarms", alarms or "none"))
     context.output.result("NodeStatus", data, details(rows))
     return ExitCode.DONE if held is not None else ExitCode.CANNOT_TELL
 

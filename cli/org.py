@@ -186,7 +186,7 @@ def show(context: CliContext, organisation: str, at: When, proof: Path | None) -
         voucher = voucher_name(client, proven.value)
     held = proven.value
     codes = ", ".join(f"{system}:{value}" for system, value in sorted(held.codes.items()))
-    sites = "\n".join(f"{code}  {name}" for code, name in sorted(held.sites.items()))
+    sites = [f"{code}  {name}" for code, name in sorted(held.sites.items())]
     rows = [
         ("name", f"{held.name} (vouched for by {voucher})"),
         ("short name", held.short_name),

@@ -6,6 +6,8 @@ Rules of this file:
 - With ``-o json`` there is one object per result, ``{"kind","version","data"}``, reads with
   ``verified``, ``height`` and ``as_of`` at the top. A terminal gets it indented, a pipe on one line.
   stderr then carries the error object only, so that both can be parsed.
+- What files and nodes say is shown, never obeyed: control characters are printed by their number
+  (`cli.terminal_text`). In a string that is printed line feeds are meant; in a cell they are not.
 - Colour is never the only sign of anything. NO_COLOR and ``--no-color`` remove it.
 """
 
@@ -18,9 +20,10 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
 
 from cli.errors import ErrorReport, ExitCode
+from cli.terminal_text import escape_json, escape_line, escape_lines
 from cli.wording import show_instant
 from sdk.results import json_value
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 ENVELOPE_VERSION: Final = 1
 """Of the JSON objects; grows when a member changes its meaning."""
@@ -100,7 +104,8 @@ class Output:
         if self.json_wanted:
             stream = self.stdout
             indent = 2 if stream.isatty() else None
-            stream.write(json.dumps(json_value(envelope), ensure_ascii=False, indent=indent) + "\n")
+            encoded = json.dumps(json_value(envelope), ensure_ascii=False, indent=indent)
+            stream.write(escape_json(encoded) + "\n")
             stream.flush()
         elif text is not None:
             self.words(text)
@@ -115,10 +120,13 @@ class Output:
         parts: list[Any] = [*text] if isinstance(text, (list, tuple)) else [text]
         for part in parts:
             if isinstance(part, str):
-                console.print(part, markup=False, highlight=False, soft_wrap=True)
+                text = escape_lines(part)
+                console.print(text, markup=False, highlight=False, soft_wrap=True)
                 continue
+            is_text = isinstance(part, RichText)
+            shown = _escaped_text(part) if is_text else part
             with console.capture() as captured:
-                console.print(part, soft_wrap=isinstance(part, RichText))  # a text wraps itself
+                console.print(shown, soft_wrap=is_text)  # a text wraps itself
             # rich fills every line of a table with blanks
             self.stdout.write(_BLANKS_AT_END.sub("", captured.get()))
         self.stdout.flush()
@@ -134,13 +142,16 @@ class Output:
 
     def progress(self, text: str) -> None:
         """Say on stderr what is being done; not with ``-q`` nor with JSON."""
+        self._tell(escape_line(text))
+
+    def hint(self, text: str) -> None:
+        """Say on stderr, in one or more lines, what to do next; not with ``-q`` nor with JSON."""
+        self._tell(escape_lines(text))
+
+    def _tell(self, text: str) -> None:
         if not (self.quiet or self.json_wanted):
             self.stderr.write(f"{text}\n")
             self.stderr.flush()
-
-    def hint(self, text: str) -> None:
-        """Say on stderr what to do next; not with ``-q`` nor with JSON."""
-        self.progress(text)
 
     @contextmanager
     def working(self, text: str) -> Generator[None]:
@@ -148,7 +159,9 @@ class Output:
         if self.quiet or self.json_wanted:
             yield
         elif self.stderr.isatty():
-            with self.error_console.status(text):
+            from rich.text import Text
+
+            with self.error_console.status(Text(escape_line(text))):
                 yield
         else:
             self.progress(f"{text} …")
@@ -159,7 +172,7 @@ class Output:
         stream = self.stderr
         if self.json_wanted:
             envelope = {"kind": "Error", "version": ENVELOPE_VERSION, **report.to_plain()}
-            stream.write(json.dumps(envelope, ensure_ascii=False) + "\n")
+            stream.write(escape_json(json.dumps(envelope, ensure_ascii=False)) + "\n")
         elif report.exit == ExitCode.INTERRUPTED:
             stream.write("stopped\n")  # whoever pressed Ctrl-C knows why
         else:
@@ -167,17 +180,16 @@ class Output:
 
             console = self.error_console
             console.print(
-                Text("ERROR   ", style="bold red") + Text(report.code, style="bold"),
+                Text("ERROR   ", style="bold red") + Text(escape_line(report.code), style="bold"),
                 soft_wrap=True,
             )
-            for paragraph in report.text.splitlines():
+            for paragraph in escape_lines(report.text).split("\n"):
                 self._wrapped(console, paragraph, "        ")
             if report.transaction_id:
-                console.print(
-                    f"        transaction {report.transaction_id}", highlight=False, soft_wrap=True
-                )
+                line = f"        transaction {escape_line(report.transaction_id)}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             if report.remedy:
-                self._wrapped(console, report.remedy, "NEXT    ")
+                self._wrapped(console, escape_line(report.remedy), "NEXT    ")
         stream.flush()
 
     @staticmethod
@@ -229,7 +241,8 @@ class Output:
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A plain table for people: bold headings, no lines; nothing in it is read as markup.
 
-    A cell is a string, a rich renderable, a number or None (shown as a dash).
+    A cell is a string, a list of strings (a line each), a rich renderable, a number or None (shown
+    as a dash).
     """
     from rich.table import Table
     from rich.text import Text
@@ -243,7 +256,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 
 def details(rows: Iterable[tuple[str, Any]]) -> Table:
-    """Name and value, one pair a line; None is left out."""
+    """Name and value, one pair a line, cells as in `table`; None is left out."""
     from rich.table import Table
     from rich.text import Text
 
@@ -252,13 +265,22 @@ def details(rows: Iterable[tuple[str, Any]]) -> Table:
     made.add_column(overflow="fold")
     for name, value in rows:
         if value is not None:
-            made.add_row(name, _cell(value, Text))
+            made.add_row(Text(escape_line(name)), _cell(value, Text))
     return made
 
 
-def _cell(value: Any, text_class: Any) -> Any:
-    if value is None or value == "":
+def _cell(value: Any, text_class: type[Text]) -> Any:
+    if value is None or value in ("", []):
         return text_class("–")
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return text_class("\n".join(escape_line(str(item)) for item in items))
     if isinstance(value, (str, int, date)):
-        return text_class(str(value))
-    return value
+        return text_class(escape_line(str(value)))
+    return _escaped_text(value) if isinstance(value, text_class) else value
+
+
+def _escaped_text(text: Text) -> Text:
+    """The text itself; a plain one without its controls when there are any."""
+    escaped = escape_lines(text.plain)
+    return text if escaped == text.plain else type(text)(escaped)

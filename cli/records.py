@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final, cast
 
+from cli.terminal_text import escape_line
 from ledger.model.authorisation import resource_type_label
 from ledger.model.block import Validator
 from ledger.model.identifiers import format_uuid
@@ -118,9 +119,10 @@ def show_day_number(value: int) -> str | None:
 
 
 def lines(plain: Any, indent: str = "") -> Iterator[str]:
-    """JSON as indented lines ``name  value``, for people."""
+    """JSON as indented lines ``name  value``, for people; controls in texts are escaped."""
     if isinstance(plain, Mapping):
-        members = cast("Mapping[str, Any]", plain)
+        named = cast("Mapping[str, Any]", plain)
+        members = {escape_line(name): value for name, value in named.items()}
         width = max((len(name) for name in members), default=0)
         for name, value in members.items():
             if isinstance(value, (Mapping, list)) and value:
@@ -144,4 +146,4 @@ def lines(plain: Any, indent: str = "") -> Iterator[str]:
 def _leaf(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return "–"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else escape_line(str(value))

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Generator, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cli.output import details
+from cli.terminal_text import escape_line, escape_values
 from cli.wording import show_instant
 from sdk.results import json_value
 
@@ -34,6 +36,29 @@ _LINE_STYLES: Final = (
     ("  FAIL ", "red"),
     ("  ? ", "yellow"),
 )
+
+
+def escape_report(report: VerificationReport) -> VerificationReport:
+    """The report with each text in one line and without controls: claims come from a file."""
+    details_of = report.details
+    texts: dict[str, Any] = {
+        item.name: escape_line(value)
+        for item in fields(details_of)
+        if isinstance(value := getattr(details_of, item.name), str)
+    }
+    return replace(
+        report,
+        summary=escape_line(report.summary),
+        checks=[
+            replace(check, text=escape_line(check.text), evidence=check.evidence)
+            for check in report.checks
+        ],
+        chain=[replace(link, **escape_values(link.to_dict())) for link in report.chain],
+        claims=escape_values(dict(report.claims)),
+        not_proven=[escape_line(text) for text in report.not_proven],
+        next_step=escape_line(report.next_step),
+        details=replace(details_of, **texts),
+    )
 
 
 def style_report(text: str, *, width: int | None = None, margin: str = "") -> Text:
@@ -81,7 +106,9 @@ def one_line(name: str, report: VerificationReport) -> Text:
 
     verdict = report.verdict.value
     return Text.assemble(
-        (f"{WORDS[verdict]:<13}", _STYLES[verdict]), (name, "bold"), f"  {report.summary}"
+        (f"{WORDS[verdict]:<13}", _STYLES[verdict]),
+        (escape_line(name), "bold"),
+        f"  {escape_line(report.summary)}",
     )
 
 

@@ -23,7 +23,7 @@ from cli.errors import SEVERITY, CommandError, ExitCode
 from cli.parameters import DAY, DURATION
 from cli.reading import FILE
 from cli.verification_sources import Source, compute_document_hash, find_sources
-from cli.verification_words import explain_report, one_line, style_report
+from cli.verification_words import escape_report, explain_report, one_line, style_report
 from sdk.errors import PsetError, UnavailableError
 from sdk.home import write_file
 from sdk.results import format_instant
@@ -187,11 +187,12 @@ def _show(
     words: list[Any] = []
     if not context.json_wanted:
         width = context.output.console.width if context.output.stdout.isatty() else None
-        words = [style_report(report.to_text(language=lang).rstrip("\n"), width=width)]
+        shown = escape_report(report)
+        words = [style_report(shown.to_text(language=lang).rstrip("\n"), width=width)]
         if not alone:
-            words = [one_line(source.name, report)]
+            words = [one_line(source.name, shown)]
         if explain:
-            words += explain_report(report)
+            words += explain_report(shown)
     data = {"source": source.name, **report.to_dict()}
     context.output.result("VerificationReport", data, words)
 

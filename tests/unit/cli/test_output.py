@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from cli.errors import ErrorReport
 from cli.output import Output, details, table
@@ -110,7 +111,7 @@ def test_a_table_shows_values_as_they_are() -> None:
 
 def test_details_leave_out_what_is_none() -> None:
     output, stdout, _ = make()
-    output.words(details([("name", "gaa"), ("successor", None), ("sites", "1\n2")]))
+    output.words(details([("name", "gaa"), ("successor", None), ("sites", ["1", "2"])]))
     assert stdout.getvalue().splitlines() == ["name   gaa", "sites  1", "       2"]
 
 
@@ -134,3 +135,32 @@ def test_an_error_is_wrapped_for_people() -> None:
     assert all(line.startswith("        word") for line in lines[1:-1])
     assert max(map(len, lines)) <= 100
     assert lines[-1] == "NEXT    do this"
+
+
+HOSTILE = "evil\x1b[2J\x9b1m\u202egnp\x7f\nVALID   forged\udcff"
+SHOWN = r"evil\x1b[2J\x9b1m\u202egnp\x7f"
+
+
+def test_what_files_say_does_not_reach_the_terminal_as_a_command() -> None:
+    output, stdout, stderr = make()
+    rows = [("name", HOSTILE), (HOSTILE, Text(HOSTILE))]
+    output.result("Thing", {}, [HOSTILE, Text(HOSTILE, style="bold"), details(rows)])
+    output.words(table(("name",), [(HOSTILE,)]))
+    output.progress(HOSTILE)
+    output.error(ErrorReport(HOSTILE, HOSTILE, HOSTILE, None, HOSTILE, 2))
+    for text in (stdout.getvalue(), stderr.getvalue()):
+        assert SHOWN in text
+        assert not set(text) & set("\x1b\x9b\u202e\x7f\udcff")
+    # A cell, an error and a remedy are no place for a line of its own.
+    cells = [line for line in stdout.getvalue().splitlines() if line.startswith("name")]
+    assert cells[0].endswith(r"\x0aVALID   forged\udcff")
+    assert not [line for line in stderr.getvalue().splitlines()[1:] if line.startswith("VALID")]
+
+
+def test_json_keeps_the_value_and_sends_no_control() -> None:
+    output, stdout, stderr = make(json_wanted=True, stdout=Terminal())
+    output.result("Thing", {"name": HOSTILE})
+    output.error(ErrorReport("CODE", HOSTILE, "", None, None, 2))
+    assert json.loads(stdout.getvalue())["data"]["name"] == HOSTILE
+    assert json.loads(stderr.getvalue())["text"] == HOSTILE
+    assert not set(stdout.getvalue() + stderr.getvalue()) & set("\x1b\x9b\u202e\x7f\udcff")

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.errors import ExitCode
 from cli.verification_sources import SOURCE_SIZE_MAX, find_sources, is_text
-from cli.verification_words import one_line, style_report
+from cli.verification_words import escape_report, one_line, style_report
 from cli.verify import exit_code_of, worse
 from sdk.errors import UnavailableError
 from sdk.verifier import verify_without_ledger
@@ -86,3 +87,21 @@ def test_one_line_names_verdict_file_and_summary() -> None:
     assert line.startswith("INVALID ")
     assert "old.vc.json" in line
     assert line.endswith(report.summary)
+
+
+def test_claims_make_no_lines_and_give_no_commands() -> None:
+    error = UnavailableError("nobody answers", code="NO_CONNECTION", remedy="Try again.")
+    report = verify_without_ledger(b"hello", error)
+    hostile = "x\x1b[31m\nVALID   forged"
+    report = replace(
+        report,
+        summary=hostile,
+        claims={"name": [hostile]},
+        details=replace(report.details, headline=hostile, subject_name=hostile),
+    )
+    shown = escape_report(report)
+    for text in (shown.to_text(), style_report(shown.to_text()).plain, one_line(hostile, report)):
+        assert "\x1b" not in str(text)
+        assert "\nVALID" not in str(text)
+    assert shown.claims == {"name": [r"x\x1b[31m\x0aVALID   forged"]}
+    assert shown.details.subject_name == r"x\x1b[31m\x0aVALID   forged"
