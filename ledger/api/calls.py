@@ -31,14 +31,28 @@ _Handler = Callable[[_Request, int], Awaitable[Message]]
 """Takes the request and how long it may wait, in ms."""
 
 
-def unary(request_class: type[_Request], handle: _Handler[_Request]) -> Any:
+REQUEST_SIZE_SMALL_MAX: Final = 16 * 1024
+"""Bytes of a request that asks for one thing."""
+
+
+def unary(
+    request_class: type[_Request],
+    handle: _Handler[_Request],
+    *,
+    size_max: int = REQUEST_SIZE_SMALL_MAX,
+) -> Any:
     """The gRPC handler of one method.
 
-    `handle` raises ApiError to refuse.
+    `handle` raises ApiError to refuse. A request above `size_max` bytes is not even read.
     """
 
     async def behaviour(data: bytes, context: Any) -> bytes:
         try:
+            if len(data) > size_max:
+                raise ApiError(
+                    ReceiptCode.TOO_LARGE,
+                    f"a {request_class.DESCRIPTOR.name} has at most {size_max} bytes",
+                )
             try:
                 request = request_class.FromString(data)
             except DecodeError:

@@ -18,14 +18,13 @@ from ledger.api.services import (
     LEDGER_SERVICE,
     NODE_SERVICE,
     QUERY_SERVICE,
+    REQUEST_SIZE_MAX,
     generic_handlers,
 )
 
 _HEALTH: Final[Any] = health
 _HEALTH_GRPC: Final[Any] = health_pb2_grpc
 
-REQUEST_SIZE_MAX: Final = 4 * 1024 * 1024
-"""Bytes of one request, the largest batch."""
 RESPONSE_SIZE_MAX: Final = 16 * 1024 * 1024
 """Bytes of one answer: a block with its receipts."""
 METADATA_SIZE_MAX: Final = 16 * 1024

@@ -12,7 +12,7 @@ import grpc
 
 from ledger.api.calls import unary
 from ledger.api.ports import ApiError, LedgerNode, Submitted, TransactionState
-from ledger.model.limits import DID_SIZE_MAX, HASH_SIZE
+from ledger.model.limits import DID_SIZE_MAX, HASH_SIZE, TRANSACTION_SIZE_MAX
 from ledger.model.receipts import ReceiptCode
 from psetledger.v1 import services_pb2 as messages
 
@@ -20,6 +20,12 @@ LEDGER_SERVICE: Final = "psetledger.v1.LedgerService"
 QUERY_SERVICE: Final = "psetledger.v1.QueryService"
 BLOCK_SERVICE: Final = "psetledger.v1.BlockService"
 NODE_SERVICE: Final = "psetledger.v1.NodeService"
+
+REQUEST_SIZE_MAX: Final = 4 * 1024 * 1024
+"""Bytes of the largest request, a batch."""
+SUBMIT_SIZE_MAX: Final = TRANSACTION_SIZE_MAX + 1024
+GET_MANY_SIZE_MAX: Final = 1024 * 1024
+"""A thousand keys of the longest form."""
 
 _STATES: Final = {
     TransactionState.UNKNOWN: messages.TRANSACTION_STATE_UNKNOWN,
@@ -66,9 +72,9 @@ def _ledger_methods(node: LedgerNode) -> dict[str, Any]:
         return messages.GetTransactionResponse(state=_STATES[state], proof=proof)
 
     return {
-        "Submit": unary(messages.SubmitRequest, submit),
-        "SubmitBatch": unary(messages.SubmitBatchRequest, submit_batch),
-        "DryRun": unary(messages.DryRunRequest, dry_run),
+        "Submit": unary(messages.SubmitRequest, submit, size_max=SUBMIT_SIZE_MAX),
+        "SubmitBatch": unary(messages.SubmitBatchRequest, submit_batch, size_max=REQUEST_SIZE_MAX),
+        "DryRun": unary(messages.DryRunRequest, dry_run, size_max=SUBMIT_SIZE_MAX),
         "GetTransaction": unary(messages.GetTransactionRequest, get_transaction),
     }
 
@@ -90,7 +96,7 @@ def _query_methods(node: LedgerNode) -> dict[str, Any]:
 
     return {
         "Get": unary(messages.GetRequest, get),
-        "GetMany": unary(messages.GetManyRequest, get_many),
+        "GetMany": unary(messages.GetManyRequest, get_many, size_max=GET_MANY_SIZE_MAX),
         "ListChildren": unary(messages.ListChildrenRequest, list_children),
     }
 

@@ -14,7 +14,9 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
-from ledger.api.server import REQUEST_SIZE_MAX, ApiServer, ServerLimits
+from ledger.api.calls import REQUEST_SIZE_SMALL_MAX
+from ledger.api.server import ApiServer, ServerLimits
+from ledger.api.services import GET_MANY_SIZE_MAX, REQUEST_SIZE_MAX
 from ledger.model import schema
 from ledger.model.receipts import ReceiptCode
 from ledger.model.verification import (
@@ -295,6 +297,14 @@ def test_no_bytes_end_more_than_their_own_call(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def encode_varint(number: int) -> bytes:
+    octets = []
+    while number > 0x7F:
+        octets.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*octets, number])
+
+
 def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
     async def scenario(
         harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
@@ -307,6 +317,14 @@ def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
             messages.SubmitRequest(transaction=bytes(300_000)).SerializeToString(),
         )
         assert refusal.reason == "TOO_LARGE"
+        for method, size in (
+            ("QueryService/ListChildren", REQUEST_SIZE_SMALL_MAX),
+            ("QueryService/GetMany", GET_MANY_SIZE_MAX),
+            ("NodeService/GetStatus", REQUEST_SIZE_SMALL_MAX),
+        ):
+            # An unknown field, which parses.
+            padded = b"\xfa\x7f" + encode_varint(size) + bytes(size)
+            assert (await refused(channel, method, padded)).reason == "TOO_LARGE"
         await submit(channel, harness.transaction(1))
 
     run(tmp_path, scenario)
