@@ -94,6 +94,13 @@ class BlockOptions:
     freshness_interval_ms: int = _option(
         60_000, "An idle network certifies an empty block this often.", low=100, high=86_400_000
     )
+    gap_days_max: int = _option(
+        30,
+        "No block is made so long after the last one, as the clock may be wrong; check it, then set"
+        " this higher until a block is certified.",
+        low=1,
+        high=36_500,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from ledger.node.voting import Voter
 from ledger.state.authorisation import authenticate
 from ledger.state.context import OperationRefusedError
 from ledger.state.overlay import BlockState, TransactionState
-from ledger.storage.errors import CorruptionError
+from ledger.storage.errors import CorruptionError, StorageError
 from ledger.storage.state_store import StateAt
 
 _log = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ class NodeCore:
         check_ordering(genesis)
         self._damage: CorruptionError | None = None
         self._is_stopping = False
+        self._end = ""
+        """Why the driver ended, when it was not asked to."""
         self._driving: asyncio.Task[None] | None = None
         with contextlib.ExitStack() as stack:
             self._wire(stack, genesis, encoded_genesis, keys)
@@ -128,6 +130,7 @@ class NodeCore:
             readers=readers,
             worker=worker,
             software_version=get_software_version(),
+            no_vote_reason=self._no_vote_reason,
             on_corruption=self._fail,
         )
 
@@ -185,6 +188,10 @@ class NodeCore:
     async def _drive(self) -> None:
         try:
             await self.driver.run()
+        except Exception as error:
+            is_known = isinstance(error, StorageError)
+            self._end = f"the node ended: {error if is_known else type(error).__name__}"
+            raise
         finally:
             # Nobody will be answered any more, whatever the reason.
             self._is_stopping = True
@@ -193,11 +200,19 @@ class NodeCore:
             raise self._damage
 
     def _closed_reason(self) -> str:
+        """Why no transaction is taken, or an empty string."""
+        reason = self._no_vote_reason()
+        if reason and not self._is_stopping:
+            return f"this validator does not vote: {reason}"
+        return reason
+
+    def _no_vote_reason(self) -> str:
+        """Why this validator does not vote now, or an empty string."""
+        if self._damage is not None:
+            return f"the node ended: {self._damage}"
         if self._is_stopping:
-            return "the node is stopping"
-        if self.driver.no_vote_reason:
-            return f"this validator does not vote: {self.driver.no_vote_reason}"
-        return ""
+            return self._end or "the node is stopping"
+        return self.driver.no_vote_reason or self.driver.clock_reason
 
     def _fail(self, damage: CorruptionError) -> None:
         """A read found the store damaged: finish nothing, stop."""

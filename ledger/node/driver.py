@@ -61,6 +61,12 @@ _log = logging.getLogger(__name__)
 BLOCK_OVERHEAD_SIZE: Final = 16
 """Bytes that an encoded block needs for each transaction beside its own, at most."""
 
+CLOCK_BEHIND_MS_MAX: Final = 10_000
+"""How far the newest block may lie ahead of this machine's clock while this node makes blocks."""
+CLOCK_CHECK_INTERVAL_MS: Final = 1_000
+"""How often a clock that is wrong is looked at again."""
+_DAY_MS: Final = 86_400_000
+
 _T = TypeVar("_T")
 
 
@@ -132,6 +138,26 @@ class Driver:
         """Why this node does not vote, or an empty string."""
         return self._voter.no_vote_reason
 
+    @property
+    def clock_reason(self) -> str:
+        """Why this machine's clock makes no block now, or an empty string.
+
+        A block's time can never go back: one from a wrong clock would make every transaction after
+        it expired, for as long as the clock was ahead.
+        """
+        now, newest = self._clock.time_ms(), self.tip.header.time
+        if newest > now + CLOCK_BEHIND_MS_MAX:
+            return (
+                f"the newest block is {(newest - now) // 1000} s ahead of this machine's clock:"
+                " no block is made until the clock is set right or has caught up"
+            )
+        if self.tip.height > 0 and now > newest + self._options.gap_days_max * _DAY_MS:
+            return (
+                f"this machine's clock is {(now - newest) // _DAY_MS} days after the newest block:"
+                " check the clock; if it is right, raise blocks.gap_days_max for a while"
+            )
+        return ""
+
     def notify(self) -> None:
         """Something was added to the pool."""
         self._wake.set()
@@ -193,6 +219,7 @@ class Driver:
             not self._in_flight
             and not self._voter.no_vote_reason
             and self._ordering.status().is_leader
+            and not self.clock_reason
         )
 
     def _is_block_due(self) -> bool:
@@ -221,6 +248,8 @@ class Driver:
     def _due_at(self) -> int | None:
         """When a block falls due if nothing happens; None while none may be proposed."""
         if not self._may_propose():
+            if self.clock_reason and not self._in_flight:
+                return self._clock.monotonic_ms() + CLOCK_CHECK_INTERVAL_MS
             return None
         if self._linger_until is None:
             return self._heartbeat_at

@@ -47,9 +47,12 @@ class Node:
         readers: Executor,
         worker: Executor,
         software_version: str,
+        no_vote_reason: Callable[[], str],
         on_corruption: Callable[[CorruptionError], None],
     ) -> None:
-        """`readers` serve reads, `worker` is the driver's; `on_corruption` ends the node."""
+        """`readers` serve reads, `worker` is the driver's; `no_vote_reason` says why this validator
+        does not vote now, or is empty; `on_corruption` ends the node.
+        """
         self._validator = validator
         self._rules = rules
         self._genesis = genesis
@@ -61,6 +64,7 @@ class Node:
         self._readers = readers
         self._worker = worker
         self._software_version = software_version
+        self._no_vote_reason = no_vote_reason
         self._on_corruption = on_corruption
 
     # Writes ---------------------------------------------------------------------------------------
@@ -133,7 +137,7 @@ class Node:
 
     def get_status(self) -> NodeStatus:
         tip = self._driver.tip
-        reason = self._driver.no_vote_reason
+        reason = self._no_vote_reason()
         return NodeStatus(
             chain_id=self._rules.chain_id,
             node_id=self._validator.id,

@@ -66,10 +66,12 @@ class SimulatedClock:
 
     def __init__(self, time_ms: int) -> None:
         self.now_ms = time_ms
+        self.wall_ahead_ms = 0
+        """How wrong the wall clock is; the other never is."""
         self._moved: asyncio.Event | None = None
 
     def time_ms(self) -> int:
-        return self.now_ms
+        return self.now_ms + self.wall_ahead_ms
 
     def monotonic_ms(self) -> int:
         return self.now_ms

@@ -15,6 +15,7 @@ from ledger.model.codec import decode
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import VerifiedTransaction
 from ledger.node.core import NodeCore
+from ledger.node.driver import CLOCK_CHECK_INTERVAL_MS
 from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
 from ledger.state.machine import BlockResult, execute_block
 from ledger.storage.chain import ChainStore
@@ -156,7 +157,7 @@ def test_block_time_rises_though_the_clock_stands_or_goes_back(tmp_path: Path) -
             await harness.submit(core, harness.transaction(2))
         now = harness.clock.now_ms
         assert [header_at(harness, n).time for n in (1, 2, 3)] == [now, now + 1, now + 2]
-        harness.clock.now_ms -= 500_000
+        harness.clock.now_ms -= 5_000
         async with harness.running() as core:
             await harness.submit(core, harness.transaction(3))
         assert header_at(harness, 4).time == now + 3
@@ -168,7 +169,7 @@ def test_block_time_rises_though_the_clock_stands_or_goes_back(tmp_path: Path) -
 def test_a_clock_behind_genesis_still_makes_rising_blocks(tmp_path: Path) -> None:
     async def scenario() -> None:
         harness = NodeHarness(tmp_path)
-        harness.clock.now_ms = 1
+        harness.clock.now_ms = harness.genesis.created - 10_000
         async with harness.running() as core:
             await harness.until_height(core, 1)
         assert header_at(harness, 1).time == harness.genesis.created + 1
@@ -372,6 +373,85 @@ def test_what_may_come_into_a_block_is_not_called_lost(
             assert (await core.node.get_transaction(taken))[0] is TransactionState.CERTIFIED
             assert (await core.node.get_transaction(queued))[0] is TransactionState.UNKNOWN
         replay(harness)
+
+    asyncio.run(scenario())
+
+
+async def settle() -> None:
+    """Let everything that is ready run."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+DAY_MS = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("jump_ms", "reason"), [(31 * DAY_MS, "31 days after"), (-120_000, "ahead of this machine")]
+)
+def test_no_block_is_made_under_a_wrong_clock(tmp_path: Path, jump_ms: int, reason: str) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            transaction = harness.transaction(1)
+            timely = harness.world.make_transaction(
+                "saqa", harness.operation(2), expires_at=harness.clock.now_ms + 32 * DAY_MS
+            )
+            before = core.driver.tip
+            harness.clock.wall_ahead_ms = jump_ms
+            harness.clock.advance(harness.config.blocks.freshness_interval_ms)
+            await settle()
+            status = core.node.get_status()
+            assert not status.voting
+            assert reason in status.voting_reason
+            with pytest.raises(ApiError, match=reason) as caught:
+                await core.node.submit(timely, wait_ms=WAIT_MS)
+            assert caught.value.code is ReceiptCode.NOT_READY
+            assert core.driver.tip == before
+            # Right again, it goes on by itself.
+            harness.clock.wall_ahead_ms = 0
+            harness.clock.advance(CLOCK_CHECK_INTERVAL_MS)
+            await harness.until_height(core, 2)
+            assert core.node.get_status().voting
+            verified = await harness.submit(core, transaction)
+            assert verified.receipt.code == ReceiptCode.APPLIED
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_a_long_stop_is_confirmed_by_an_option(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+        harness.clock.advance(40 * DAY_MS)
+        async with harness.running() as core:
+            await settle()
+            assert "gap_days_max" in core.node.get_status().voting_reason
+            assert core.driver.tip.height == 1
+        blocks = replace(harness.config.blocks, gap_days_max=41)
+        harness.config = replace(harness.config, blocks=blocks)
+        async with harness.running() as core:
+            await harness.until_height(core, 2)
+            assert core.node.get_status().voting
+
+    asyncio.run(scenario())
+
+
+def test_a_node_whose_driver_died_says_why(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        harness.stores["chain"] = FullStore(2)
+        core = harness.make_core()
+        driving = core.start()
+        await asyncio.wait({driving})
+        status = core.node.get_status()
+        assert not status.voting
+        assert "no space left" in status.voting_reason
+        await core.stop()
+        assert isinstance(driving.exception(), StorageError)
 
     asyncio.run(scenario())
 
