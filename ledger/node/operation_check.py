@@ -12,6 +12,7 @@ everywhere, so execution refuses the transaction, not the block.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from ledger.model.charter_document import Charter
 from ledger.model.identifiers import (
@@ -23,6 +24,7 @@ from ledger.model.identifiers import (
 from ledger.model.operation_lint import find_in_operation
 from ledger.model.operations import (
     AddSite,
+    Code,
     EndorseOrganisation,
     GrantAccreditation,
     NewKey,
@@ -38,6 +40,8 @@ from ledger.model.resource_content import ContentError, check_content, is_name_f
 from ledger.model.scope import is_scope_element
 from ledger.model.transaction import Operation
 from ledger.model.transaction_check import TransactionRefusedError
+
+_NO_CODE: Final = "no code has this form"
 
 
 def check_operation(operation: Operation, *, network: str, charter: Charter) -> None:
@@ -79,11 +83,7 @@ def check_operation(operation: Operation, *, network: str, charter: Charter) -> 
 def _check_texts(operation: Operation) -> None:
     match operation:
         case EndorseOrganisation():
-            for position, code in enumerate(operation.codes):
-                if not is_code_system(code.system) or not is_code_value(code.value):
-                    raise _refusal(
-                        ReceiptCode.FIELD_INVALID, f"codes[{position}]", "no code has this form"
-                    )
+            _check_codes(operation.codes)
         case AddSite():
             if not is_site_code(operation.code):
                 raise _refusal(
@@ -103,16 +103,22 @@ def _check_texts(operation: Operation) -> None:
             if not is_name_for_type(operation.name, operation.type):
                 raise _refusal(ReceiptCode.FIELD_INVALID, "name", "the name has another form")
         case GrantAccreditation(scope=Scope() as scope):
-            for kind in ("trades", "designations"):
-                for position, text in enumerate(getattr(scope, kind)):
-                    if not is_scope_element(kind, text):
-                        raise _refusal(
-                            ReceiptCode.FIELD_INVALID,
-                            f"scope.{kind}[{position}]",
-                            "no code has this form",
-                        )
+            _check_scope(scope)
         case _:
             pass
+
+
+def _check_codes(codes: Sequence[Code]) -> None:
+    for position, code in enumerate(codes):
+        if not is_code_system(code.system) or not is_code_value(code.value):
+            raise _refusal(ReceiptCode.FIELD_INVALID, f"codes[{position}]", _NO_CODE)
+
+
+def _check_scope(scope: Scope) -> None:
+    for kind, texts in (("trades", scope.trades), ("designations", scope.designations)):
+        for position, text in enumerate(texts):
+            if not is_scope_element(kind, text):
+                raise _refusal(ReceiptCode.FIELD_INVALID, f"scope.{kind}[{position}]", _NO_CODE)
 
 
 def _check_keys(keys: Sequence[NewKey], where: str) -> None:

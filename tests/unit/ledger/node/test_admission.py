@@ -170,7 +170,7 @@ NOT_ADMISSIBLE: dict[str, tuple[Callable[[NodeHarness], Any], ReceiptCode]] = {
         ReceiptCode.FIELD_INVALID,
     ),
     "request": (
-        lambda h: EndorseOrganisation(request=PERSONAL.encode()),
+        lambda _: EndorseOrganisation(request=PERSONAL.encode()),
         ReceiptCode.REQUEST_MALFORMED,
     ),
 }
