@@ -41,6 +41,7 @@ from sdk.verdicts import (
     VERDICT_TEXTS,
 )
 from sdk.verification.authority import AuthorityQuestion, judge_authority
+from sdk.verification.checks import first_day_of
 from sdk.verification.documents import DocumentError, parse_document
 from sdk.verification.ledger_facts import (
     IssuerFacts,
@@ -181,6 +182,10 @@ def decide(
     if qualification is None:
         text = f"SAQA {number} is not registered on this ledger."
         return Decision(False, QUALIFICATION_NOT_REGISTERED, text, None, None)
+    first_day = first_day_of(qualification)
+    if first_day is not None and on < first_day:
+        text = f"{number} is registered only since {word_date(first_day)}."
+        return Decision(False, QUALIFICATION_NOT_VALID_THEN, text, None, None)
     last = qualification.record.get("last_achievement")
     last_day = parse_date(last) if isinstance(last, str) else None
     if last_day is not None and on > last_day:

@@ -8,7 +8,9 @@ withdrawal does not undo what was issued before, withdrawal from the beginning d
 A document's kind is defined by the template it names, and anybody may publish templates. So one
 counts only when it comes from somebody in that chain of authority: a body above the issuer, or the
 issuer itself when a root organisation stands directly above it. Otherwise a provider could print
-"certificate" over what it may issue.
+"certificate" over what it may issue. For the same reason only powers whose use ends in a document
+(`ledger.model.document_powers`) count for documents, and a grant that is bound to sites covers no
+document that leaves the site out: only a question may leave it open.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from ledger.model.accreditation import (
     status_on,
 )
 from ledger.model.civil_date import OPEN_END, is_within
+from ledger.model.document_powers import DOCUMENT_POWERS
 from ledger.model.identifiers import CHARTER
 from ledger.model.operations import Scope
 from ledger.model.qualification import QualificationFacts
@@ -100,6 +103,8 @@ def judge_authority(
         question: what is asked.
         template_owner: who published the template; None: no document is judged.
     """
+    if template_owner is not None and question.power not in DOCUMENT_POWERS:
+        return _refuse_power(issuer, question)
     held = [
         chain
         for chain in issuer.chains
@@ -113,6 +118,10 @@ def judge_authority(
         if good and not defined:
             return _refuse_template(issuer, question, good[0], template_owner)
         good = defined
+        if question.site is None:
+            good = [chain for chain in defined if not (chain[0].scope or Scope()).sites]
+            if defined and not good:
+                return _refuse_without_site(issuer, question, defined[0])
     if good:
         return _accept(issuer, question, _best(good, question))
     if not held:
@@ -189,6 +198,25 @@ def _refuse_scope(issuer: IssuerFacts, question: AuthorityQuestion) -> Authority
         text = f"its power to {word_power(question.power)} does not reach {question.about()}"
     summary = f"{name} is not accredited to {word_power(question.power)} {question.for_about()}."
     return _refuse(issuer, question, (), ACCREDITATION_OUT_OF_SCOPE, text, summary)
+
+
+def _refuse_power(issuer: IssuerFacts, question: AuthorityQuestion) -> Authority:
+    name = word_name(issuer.did, issuer.organisation)
+    text = f"no document is issued under the power to {word_power(question.power)}"
+    summary = f"{name} is not accredited to issue this kind of document."
+    return _refuse(issuer, question, (), ACCREDITATION_OUT_OF_SCOPE, text, summary)
+
+
+def _refuse_without_site(
+    issuer: IssuerFacts, question: AuthorityQuestion, chain: Chain
+) -> Authority:
+    name = word_name(issuer.did, issuer.organisation)
+    text = "accredited at certain sites only, and the document names none"
+    summary = (
+        f"{name} is not accredited to {word_power(question.power)} {question.for_about()}"
+        " without naming the site."
+    )
+    return _refuse(issuer, question, chain, ACCREDITATION_OUT_OF_SCOPE, text, summary)
 
 
 def _refuse_template(

@@ -144,7 +144,7 @@ def find_key(issuer: IssuerFacts, facts: CredentialFacts) -> tuple[KeyRecord | N
     }
     text = f"key {facts.key_id}, valid on {on}"
     if key.compromised_since:
-        # Whoever has the key writes any date with it (docs/adr/0009).
+        # Whoever has the key writes any date with it (docs/adr/0008).
         since = word_day_of_time(key.compromised_since)
         text += f"; reported compromised since {since}, and nothing shows that this is older"
         summary = (
@@ -192,6 +192,16 @@ def check_qualification(
         return failed(QUALIFICATION, QUALIFICATION_NOT_REGISTERED, text, f"SAQA {text}.")
     title = str(fact.record.get("title", ""))
     evidence = {"qualification": facts.qualification, "title": title}
+    first = first_day_of(fact)
+    if first is not None and facts.assessed < first:
+        text = f"{number} is registered only since {word_date(first)}"
+        return failed(
+            QUALIFICATION,
+            QUALIFICATION_NOT_VALID_THEN,
+            text,
+            f"{text}; this was assessed on {word_date(facts.assessed)}.",
+            evidence,
+        )
     last = _day_in(fact.record, "last_achievement")
     if last is not None and facts.assessed > last:
         text = f"{number} could be achieved until {word_date(last)}"
@@ -231,6 +241,14 @@ def achievements_of(
         except CredentialError:
             continue  # a record that says less than the template needs
     return tuple(found)
+
+
+def first_day_of(fact: QualificationFact) -> date | None:
+    """From when a qualification could be achieved: the earliest start of registration among its
+    records, because registering it again writes a later one; None when no record names one.
+    """
+    days = [_day_in(record, "registration_start") for record in (fact.record, *fact.earlier)]
+    return min((day for day in days if day is not None), default=None)
 
 
 def _day_in(record: JsonObject, name: str) -> date | None:
@@ -275,10 +293,16 @@ def find_status_fault(
     """Why the status of this credential cannot be what the document makes of it; None: it can.
 
     A list must be the issuer's own, or its successor's: otherwise an issuer could point to the
-    list of somebody who never revokes.
+    list of somebody who never revokes. It must name one place where it can be revoked, and no second
+    one for any purpose: whose bit would count?
     """
     if places is None:
         return failed(STATUS, MALFORMED, "a status list is no list on a ledger of this kind")
+    purposes = [place.entry.purpose for place in places]
+    if REVOCATION not in purposes:
+        return _no_status("it names no list in which it could be revoked")
+    if len(set(purposes)) != len(purposes):
+        return _no_status("it names several places for one purpose")
     owners = {issuer.did}
     if issuer.organisation is not None and issuer.organisation.successor:
         owners.add(issuer.organisation.successor)
@@ -297,8 +321,12 @@ def find_status_fault(
             text = f"its {purpose} list has no such entry"
         else:
             continue
-        return failed(STATUS, MALFORMED, text, f"This credential cannot be checked: {text}.")
+        return _no_status(text)
     return None
+
+
+def _no_status(text: str) -> Finding:
+    return failed(STATUS, MALFORMED, text, f"This credential cannot be checked: {text}.")
 
 
 def is_set(place: StatusPlace, lists: Mapping[ListKey, StatusListFact | None]) -> bool:
@@ -326,7 +354,7 @@ def check_status(
     name = word_name(issuer.did, issuer.organisation)
     later: Finding | None = None
     evidence = {"lists": [place.entry.list_url for place in places]}
-    by_purpose = {place.entry.purpose: place for place in reversed(places)}
+    by_purpose = {place.entry.purpose: place for place in places}
     for purpose, code, word in (
         (REVOCATION, REVOKED, "revoked"),
         (SUSPENSION, SUSPENDED, "suspended"),
@@ -349,8 +377,6 @@ def check_status(
             later = later or warned(STATUS, text, code, f"{word} since", evidence)
     if later is not None:
         return later
-    if REVOCATION not in by_purpose:
-        return warned(STATUS, "it names no list in which it could be revoked", MALFORMED)
     then = f" on {word_day_of_time(moment.last_ms)}" if moment.is_past else ""
     text = "not revoked" if SUSPENSION not in by_purpose else "not revoked, not suspended"
     return passed(STATUS, text + then, evidence)

@@ -215,6 +215,18 @@ def test_a_qualification_that_is_unknown_or_over(desk: Desk) -> None:
     refused(desk, RefusedError, "QUALIFICATION_NOT_VALID_THEN", assessed="2026-05-14")
 
 
+def test_a_template_that_does_not_ask_for_the_site_of_a_grant_bound_to_sites(desk: Desk) -> None:
+    content = json.loads(bundled_template(STATEMENT)) | {"name": "siteless"}
+    content["fields"] = [held for held in content["fields"] if held["name"] != "site"]
+    desk.issuing.publish_template("qcto", "siteless", json.dumps(content).encode())
+    values = {name: value for name, value in desk.draft().values.items() if name != "site"}
+    with pytest.raises(RefusedError) as caught:
+        run(desk.issuer.issue(Draft.from_template("siteless", values), record_id="S"))
+    assert caught.value.code == "ACCREDITATION_OUT_OF_SCOPE"
+    assert desk.signer.signed_count == 0
+    assert run(desk.issuer.may_issue("91761", power=POWER)), "a question may leave it open"
+
+
 @pytest.mark.parametrize("template", ["unknown-template", "statement-of-results@7"])
 def test_a_template_that_is_not_published(desk: Desk, template: str) -> None:
     with pytest.raises(CallerError) as caught:
@@ -344,6 +356,7 @@ def test_may_issue_says_why_and_until_when(desk: Desk) -> None:
         ({"power": POWER, "on": date(2024, 1, 31)}, "ACCREDITATION_NOT_VALID_THEN"),
         ({"power": POWER, "on": date(2029, 2, 1)}, "ACCREDITATION_NOT_VALID_THEN"),
         ({"power": POWER, "on": date(2030, 1, 1)}, "QUALIFICATION_NOT_VALID_THEN"),
+        ({"power": POWER, "on": date(2018, 6, 30)}, "QUALIFICATION_NOT_VALID_THEN"),
     ],
 )
 def test_may_issue_says_no(desk: Desk, question: dict[str, Any], code: str) -> None:

@@ -230,6 +230,39 @@ def test_a_template_by_an_unrelated_organisation_defines_nothing(world: IssuingW
     assert report.code == "ACCREDITATION_OUT_OF_SCOPE"
 
 
+def without_site(template: str, name: str) -> bytes:
+    fields = json.loads(bundled_template(template))["fields"]
+    return renamed(template, name, fields=[held for held in fields if held["name"] != "site"])
+
+
+def test_leaving_the_site_out_does_not_widen_a_grant_bound_to_sites() -> None:
+    """The attack: a template that does not ask for the site."""
+    world = IssuingWorld()
+    content = without_site(STATEMENT, "siteless")
+    url = world.publish_template("qcto", "siteless", content)
+    document = world.issue(template_url=url, template_content=content)
+    report = world.verify(document)
+    assert (report.verdict, report.code) == (Verdict.INVALID, "ACCREDITATION_OUT_OF_SCOPE")
+    assert "names none" in report.checks[3].text
+    world.grant(sites=[], until="2028-01-01")
+    assert world.verify(document).valid
+
+
+@pytest.mark.parametrize("power", ["recommend-qualification", "accredit-provider", "delegate"])
+def test_a_council_issues_no_document_under_a_power_that_makes_none(
+    world: IssuingWorld, power: str
+) -> None:
+    """The attack: a council's own template asks for another power that the council holds."""
+    good = without_site(CERTIFICATE, "good-certificate")
+    url = world.publish_template("qcto", "good-certificate", good)
+    assert world.verify(world.issue(issuer="qcto", template_url=url, template_content=good)).valid
+    content = json.dumps(json.loads(good) | {"name": "evil", "power": power}).encode()
+    url = world.publish_template("qcto", "evil", content)
+    report = world.verify(world.issue(issuer="qcto", template_url=url, template_content=content))
+    assert (report.verdict, report.code) == (Verdict.INVALID, "ACCREDITATION_OUT_OF_SCOPE")
+    assert "no document is issued under the power" in report.checks[3].text
+
+
 def test_the_power_comes_from_the_ledgers_template_never_from_the_document(
     world: IssuingWorld,
 ) -> None:
@@ -269,6 +302,31 @@ def test_achieved_after_the_last_date_for_achievement(world: IssuingWorld) -> No
     report = world.verify(world.issue(assessed="2026-05-14"))
     assert report.code == "QUALIFICATION_NOT_VALID_THEN"
     assert world.verify(world.issue(assessed="2026-05-13")).valid
+
+
+def test_achieved_before_the_qualification_was_registered(world: IssuingWorld) -> None:
+    name, start = "za:saqa:q:94022", "2026-05-01"
+    content = electrician(
+        saqa_id=94022, title="Another", registration_start=start, registration_end="2029-12-30"
+    )
+    world.world.apply(
+        "saqa", world.world.publish("saqa", name, ResourceType.QUALIFICATION, content)
+    )
+    world.grant(qualifications=[name])
+    record = QUALIFICATION | {"saqa_id": 94022, "title": "Another"}
+
+    def issue(assessed: str) -> bytes:
+        return world.issue(qualification="94022", qualification_record=record, assessed=assessed)
+
+    report = world.verify(issue("2026-04-30"))
+    assert (report.verdict, report.code) == (Verdict.INVALID, "QUALIFICATION_NOT_VALID_THEN")
+    assert "94022 is registered only since 1 May 2026" in report.summary
+    assert world.verify(issue(start)).valid
+
+
+def test_registered_again_it_could_be_achieved_before_as_well(world: IssuingWorld) -> None:
+    amend(world, registration_start="2026-05-15", registration_end="2029-12-30")
+    assert world.verify(world.issue(assessed="2026-05-14")).valid
 
 
 def test_achieved_after_the_registration_without_a_last_date_is_a_warning(

@@ -138,11 +138,23 @@ def test_a_message_list_decides_nothing(world: IssuingWorld) -> None:
     assert world.verify(world.issue(status_entries=entries)).valid
 
 
-def test_a_credential_that_cannot_be_revoked_is_a_warning(world: IssuingWorld) -> None:
-    entries = without(world.status_entries(), REVOCATION)
-    report = world.verify(world.issue(status_entries=entries))
-    assert report.valid
-    assert outcomes(report)["status"] == "warn"
+def test_a_credential_that_cannot_be_revoked_is_malformed(world: IssuingWorld) -> None:
+    for entries in (without(world.status_entries(), REVOCATION), ()):
+        report = world.verify(world.issue(status_entries=entries))
+        assert (report.verdict, report.code) == (Verdict.INVALID, "MALFORMED")
+        assert code_of(report, "status") == "MALFORMED"
+    assert world.verify(world.issue(status_entries=world.status_entries()[:1])).valid
+
+
+@pytest.mark.parametrize("purpose", [REVOCATION, SUSPENSION])
+def test_a_second_place_for_one_purpose_is_malformed(world: IssuingWorld, purpose: str) -> None:
+    """The attack: a place that is never set in front of, or behind, the one that is."""
+    world.set_status(purpose)
+    entries = world.status_entries()
+    other = next(entry for entry in moved(entries, index=5) if entry.purpose == purpose)
+    for named in ((other, *entries), (*entries, other), (entries[0], *entries)):
+        report = world.verify(world.issue(status_entries=named))
+        assert (report.verdict, report.code) == (Verdict.INVALID, "MALFORMED")
 
 
 def test_whole_lists_are_read_so_that_nobody_learns_which_entry_is_meant(

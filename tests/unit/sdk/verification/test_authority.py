@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from ledger.model.charter import default_charter
+from ledger.model.document_powers import DOCUMENT_POWERS
 from ledger.model.identifiers import CHARTER
 from ledger.model.operations import AccreditationReason, Scope
 from ledger.model.qualification import QualificationFacts
@@ -177,6 +179,33 @@ def test_questions_without_site_or_qualification_compare_neither() -> None:
     found = judge_authority(issuer(grant()), question)
     assert found.decision.allowed
     assert judge(issuer(grant()), site="3").decision.code == "ACCREDITATION_OUT_OF_SCOPE"
+
+
+def test_a_document_without_a_site_needs_a_grant_without_sites() -> None:
+    question = AuthorityQuestion("issue-badge", ELECTRICIAN, None, ASSESSED, TODAY)
+    bound = grant("bound", powers=("issue-badge",))
+    assert judge_authority(issuer(bound), question).decision.allowed, "the site was not asked"
+    found = judge_authority(issuer(bound), question, template_owner=COUNCIL)
+    assert found.decision.code == "ACCREDITATION_OUT_OF_SCOPE"
+    free = grant("free", powers=("issue-badge",), scope=Scope(qualifications=(ELECTRICIAN.name,)))
+    found = judge_authority(issuer(bound, free), question, template_owner=COUNCIL)
+    assert found.decision.grant_id == "free"
+
+
+def test_powers_of_documents_are_powers_of_the_charter() -> None:
+    assert set(default_charter().powers) >= DOCUMENT_POWERS
+    powers = set(default_charter().powers) - DOCUMENT_POWERS
+    assert powers == {
+        "accredit-provider",
+        "delegate",
+        "develop",
+        "quality-assure",
+        "recognise-council",
+        "recognise-professional-body",
+        "recommend-qualification",
+        "register-qualification",
+        "train",
+    }
 
 
 def test_the_chain_shows_each_link_then_and_now() -> None:
