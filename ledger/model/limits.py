@@ -62,6 +62,8 @@ STATUS_LIST_SIZE_MIN = 131_072
 STATUS_LIST_SIZE_MAX = 16 * 1024 * 1024
 STATUS_CHUNK_SIZE = 1024
 """Bytes of a status chunk; an absent chunk is all zeros."""
+STATUS_UPDATE_CHUNKS_COUNT_MAX = 256
+"""Chunks that one update changes: each is written whole, however few of its entries change."""
 
 GRANT_CHAIN_DEPTH_MAX = 8
 CHILDREN_PAGE_COUNT_MAX = 1_000

@@ -16,7 +16,11 @@ from operator import lt
 from typing import Final, NoReturn
 
 from ledger.model.identifiers import UUID_SIZE, is_did, resource_url
-from ledger.model.limits import STATUS_CHUNK_SIZE, STATUS_LIST_SIZE_MIN
+from ledger.model.limits import (
+    STATUS_CHUNK_SIZE,
+    STATUS_LIST_SIZE_MIN,
+    STATUS_UPDATE_CHUNKS_COUNT_MAX,
+)
 from ledger.model.operations import (
     CreateStatusList,
     StatusChange,
@@ -117,7 +121,14 @@ def process_update_status_list(context: Context, operation: UpdateStatusList) ->
     if operation.base_version != record.version:
         raise OperationRefusedError(ReceiptCode.STALE_VERSION, "base_version")
     _check_changes(record, operation.changes, context.charter.limits.status_changes_count_max)
-    for number, changes in _split_by_chunk(operation.changes, record.bits):
+    chunks = _split_by_chunk(operation.changes, record.bits)
+    if len(chunks) > STATUS_UPDATE_CHUNKS_COUNT_MAX:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "changes",
+            f"at most {STATUS_UPDATE_CHUNKS_COUNT_MAX} chunks of {STATUS_CHUNK_SIZE} bytes at a time",
+        )
+    for number, changes in chunks:
         _change_chunk(context, record, number, changes)
     context.state.put(
         status_update_key(record.owner, record.list_id, record.version),

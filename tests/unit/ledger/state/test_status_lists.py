@@ -9,7 +9,11 @@ import pytest
 
 from ledger.model.codec import decode
 from ledger.model.identifiers import resource_url
-from ledger.model.limits import STATUS_CHUNK_SIZE, STATUS_LIST_SIZE_MAX
+from ledger.model.limits import (
+    STATUS_CHUNK_SIZE,
+    STATUS_LIST_SIZE_MAX,
+    STATUS_UPDATE_CHUNKS_COUNT_MAX,
+)
 from ledger.model.operations import (
     CreateStatusList,
     StatusChange,
@@ -272,3 +276,25 @@ def test_list_must_exist(world: LedgerWorld, changes: dict[str, object]) -> None
         **changes,  # type: ignore[arg-type]
     )
     world.refuse(ReceiptCode.STATUS_LIST_UNKNOWN, "gaa", operation)
+
+
+def test_chunks_of_an_update_are_limited(world: LedgerWorld) -> None:
+    """Each is written whole, so a small transaction could write a hundred times its size."""
+    count = STATUS_UPDATE_CHUNKS_COUNT_MAX
+    list_id = world.create_status_list(
+        "gaa", purpose=StatusPurpose.MESSAGE, bits=8, size=STATUS_CHUNK_SIZE * (count + 1)
+    )
+
+    def update(chunks: int) -> UpdateStatusList:
+        changes = tuple(StatusChange(n * STATUS_CHUNK_SIZE, 1) for n in range(chunks))
+        return UpdateStatusList(world.did("gaa"), list_id, 0, changes)
+
+    results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, "gaa", update(count + 1))
+    assert results["field"] == "changes"
+    world.apply("gaa", update(count))
+
+
+def test_a_list_of_the_smallest_size_changes_whole(world: LedgerWorld) -> None:
+    list_id = world.create_status_list("gaa")
+    changes = tuple(StatusChange(n * 13, 1) for n in range(10_000))
+    world.apply("gaa", UpdateStatusList(world.did("gaa"), list_id, 0, changes))
