@@ -4,7 +4,7 @@
 All content is JSON (integers only, at most 16 levels) whose texts are allowed texts and which holds
 no personal data. Beyond that:
 
-JsonSchema          an object schema of draft 2020-12 that refers to nothing outside itself
+JsonSchema          `ledger.model.json_schema`
 CredentialTemplate  type, format, name (that of the resource), title, power of the charter, fields
                     with names; the rest is for who issues and verifies (`sdk.credentials`)
 DisplayBundle       labels by language: {"languages": {"en": {"<label>": "<text>", ...}, ...}}
@@ -28,6 +28,7 @@ from ledger.model.json_fields import (
     read_object,
     read_text,
 )
+from ledger.model.json_schema import check_json_schema
 from ledger.model.limits import CONTENT_SIZE_MAX, TEXT_SIZE_MAX
 from ledger.model.operations import ResourceType
 from ledger.model.personal_data import find_in_document, find_text_not_allowed
@@ -42,13 +43,11 @@ MEDIA_TYPES: Final = {
 }
 """Media types by resource type; other types are not supported yet."""
 
-JSON_SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 LANGUAGES_COUNT_MAX: Final = 32
 LABELS_COUNT_MAX: Final = 1_024
 FIELDS_COUNT_MAX: Final = 256
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?", re.ASCII)
-_REFERENCES: Final = ("$ref", "$dynamicRef")
 
 
 class ContentError(ValueError):
@@ -138,7 +137,7 @@ def _check_type(
 ) -> None:
     match resource_type:
         case ResourceType.JSON_SCHEMA:
-            _check_json_schema(document)
+            check_json_schema(document)
         case ResourceType.CREDENTIAL_TEMPLATE:
             _check_credential_template(name, document, powers)
         case ResourceType.DISPLAY_BUNDLE:
@@ -147,27 +146,6 @@ def _check_type(
             check_qualification(document, name)
         case _:
             raise AssertionError("a resource type with media types has a check")
-
-
-def _check_json_schema(document: JsonValue) -> None:
-    if not isinstance(document, dict):
-        raise FieldError("", "an object is expected")
-    read_choice(document.get("$schema"), "$schema", [JSON_SCHEMA_DIALECT])
-    read_choice(document.get("type"), "type", ["object"])
-    _check_references(document, "")
-
-
-def _check_references(value: JsonValue, where: str) -> None:
-    """A schema that refers elsewhere would mean something else when elsewhere changes."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            inside = place(where, name)
-            if name in _REFERENCES and isinstance(item, str) and not item.startswith("#"):
-                raise FieldError(inside, "a reference within the schema is expected")
-            _check_references(item, inside)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            _check_references(item, place(where, position))
 
 
 def _check_credential_template(name: str, document: JsonValue, powers: Sequence[str]) -> None:

@@ -3,15 +3,21 @@
 
 A name is unique in the network and belongs to its first publisher; only that organisation, or its
 successor, publishes further versions. `expected_version` is the number of versions that exist.
+
+A credential template says which power its credentials need, so it is for those who answer for that
+power: who may grant it today by the charter's table, or holds it, if it is one of the powers that
+award in the holder's own name. Otherwise a provider could define a certificate of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from hashlib import sha256
+from typing import Final
 
+from ledger.model.canonical_json import JsonValue
 from ledger.model.identifiers import UUID_SIZE, parse_resource_url, resource_url
-from ledger.model.operations import PublishResource
+from ledger.model.operations import PublishResource, ResourceType, Scope
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import (
     ReferenceRecord,
@@ -27,8 +33,13 @@ from ledger.model.schema import (
     resources_key,
     status_list_key,
 )
+from ledger.model.scope import is_in_sub_framework, is_scope_covered
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
+from ledger.state.queries import is_holding, list_grants_held, qualification_lookup
+
+AWARDING_POWERS: Final = ("award-designation", "certify", "issue")
+"""Powers whose holder awards in its own name, and so defines what it awards."""
 
 
 def get_resource_ownership(context: Context, operation: PublishResource) -> Ownership:
@@ -58,7 +69,7 @@ def process_publish_resource(context: Context, operation: PublishResource) -> Re
     if state.get(ResourceRecord, key) or state.get(StatusListRecord, list_key):
         raise OperationRefusedError(ReceiptCode.RESOURCE_EXISTS, "resource_id")
     try:
-        check_content(
+        document = check_content(
             operation.type,
             operation.name,
             operation.media_type,
@@ -68,6 +79,8 @@ def process_publish_resource(context: Context, operation: PublishResource) -> Re
         )
     except ContentError as error:
         raise OperationRefusedError(error.code, error.where, error.text) from None
+    if operation.type is ResourceType.CREDENTIAL_TEMPLATE and isinstance(document, dict):
+        _check_answering(context, document["power"])
 
     previous_id = b""
     if parent is None:
@@ -94,6 +107,31 @@ def process_publish_resource(context: Context, operation: PublishResource) -> Re
     state.put(child_key(name_key, versions), ReferenceRecord(reference=url))
     state.put(name_key, dataclasses.replace(parent, child_count=versions + 1))
     return (("url", url), ("name", operation.name), ("version", str(versions + 1)))
+
+
+def _check_answering(context: Context, power: JsonValue) -> None:
+    lookup = qualification_lookup(context.state)
+    for grant in list_grants_held(context.state, context.author):
+        scope = grant.scope or Scope()
+        if (
+            (power in AWARDING_POWERS and power in grant.powers)
+            or any(
+                row.held in grant.powers
+                and power in (row.powers or ())
+                and (
+                    row.sub_framework is None
+                    or is_in_sub_framework(scope, row.sub_framework, lookup)
+                    or is_scope_covered(Scope(sub_frameworks=(row.sub_framework,)), scope, lookup)
+                )
+                for row in context.charter.power_rows
+            )
+        ) and is_holding(context.state, grant, context.day):
+            return
+    raise OperationRefusedError(
+        ReceiptCode.NOT_AUTHORISED,
+        "content.power",
+        "the publisher neither grants this power today nor awards under it",
+    )
 
 
 def _check_form(operation: PublishResource) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ledger.model.charter import default_charter
+from ledger.model.json_schema import JSON_SCHEMA_DIALECT, SCHEMAS_COUNT_MAX
 from ledger.model.operations import ResourceType
 from ledger.model.qualification import QualificationFacts, decode_qualification_facts
 from ledger.model.receipts import ReceiptCode
 from ledger.model.resource_content import (
-    JSON_SCHEMA_DIALECT,
     MEDIA_TYPES,
     ContentError,
     check_content,
@@ -156,12 +156,38 @@ def test_template_refused(changes: dict[str, Any], where: str) -> None:
     )
 
 
-SCHEMA = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", "properties": {"a": {"$ref": "#/b"}}}
+SCHEMA: dict[str, Any] = {
+    "$schema": JSON_SCHEMA_DIALECT,
+    "type": "object",
+    "title": "Sample",
+    "$defs": {"code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{1,4}$"}},
+    "properties": {
+        "a": {"$ref": "#/$defs/code"},
+        "b": {"type": ["array", "null"], "items": {"enum": [1, 2]}, "uniqueItems": True},
+        "c": {"anyOf": [{"const": None}, {"type": "integer", "minimum": -1, "multipleOf": 5}]},
+        "d": False,
+    },
+    "required": ["a"],
+    "additionalProperties": False,
+}
 
 
 def test_json_schema() -> None:
     for media_type in MEDIA_TYPES[ResourceType.JSON_SCHEMA]:
         check(ResourceType.JSON_SCHEMA, SCHEMA, media_type=media_type)
+
+
+def doubling(depth: int) -> dict[str, Any]:
+    """Definitions each of which refers to the next one twice."""
+    steps = {
+        f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} if n < depth else True
+        for n in range(depth + 1)
+    }
+    return {**SCHEMA, "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": steps}
+
+
+def property_a(schema: Any) -> dict[str, Any]:
+    return {**SCHEMA, "properties": {"a": schema}}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +198,26 @@ def test_json_schema() -> None:
         ({**SCHEMA, "$schema": "http://json-schema.org/draft-07/schema#"}, "content.$schema"),
         ({**SCHEMA, "type": "array"}, "content.type"),
         ({**SCHEMA, "allOf": [{"$ref": "https://example.org/x"}]}, "content.allOf[0].$ref"),
-        ({**SCHEMA, "$dynamicRef": "other"}, "content.$dynamicRef"),
+        ({**SCHEMA, "allOf": [{"$ref": 5}]}, "content.allOf[0].$ref"),
+        ({**SCHEMA, "allOf": []}, "content.allOf"),
+        *(
+            ({**SCHEMA, name: "https://evil.example/x"}, "content")
+            for name in ("$id", "$anchor", "$dynamicRef", "$recursiveRef", "$vocabulary", "other")
+        ),
+        ({**SCHEMA, "properties": 5}, "content.properties"),
+        (property_a(5), "content.properties[0]"),
+        (property_a({"$schema": JSON_SCHEMA_DIALECT}), "content.properties[0]"),
+        (property_a({"$defs": {}}), "content.properties[0]"),
+        (property_a({"$ref": "#/$defs/nothing"}), "content.$defs"),
+        (property_a({"type": ["string", "string"]}), "content.properties[0].type"),
+        (property_a({"minLength": "1"}), "content.properties[0].minLength"),
+        (property_a({"multipleOf": 0}), "content.properties[0].multipleOf"),
+        (property_a({"uniqueItems": 1}), "content.properties[0].uniqueItems"),
+        ({**SCHEMA, "patternProperties": {"(a+)+": True}}, "content.patternProperties[0]"),
+        ({**SCHEMA, "required": "x"}, "content.required"),
+        ({**SCHEMA, "required": ["x", "x"]}, "content.required[1]"),
+        ({**SCHEMA, "$defs": {"code": {"$ref": "#/$defs/code"}}}, "content.$defs"),
+        (doubling(20), "content"),
     ],
 )
 def test_json_schema_refused(content: Any, where: str) -> None:
@@ -180,6 +225,30 @@ def test_json_schema_refused(content: Any, where: str) -> None:
         ReceiptCode.RESOURCE_CONTENT_INVALID,
         where,
     )
+
+
+def test_number_of_schemas_counts_what_references_reach() -> None:
+    check(ResourceType.JSON_SCHEMA, doubling(10))
+    assert 2**13 < SCHEMAS_COUNT_MAX < 2**20
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^$", "^[0-9]{4}-[0-9]{2}$", "^[A-Za-z ]+$", r"^za:saqa:q:\d{1,9}$", "^a.*$"]
+)
+def test_pattern(pattern: str) -> None:
+    check(ResourceType.JSON_SCHEMA, property_a({"pattern": pattern}))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("^(a+)+$", "^(a|a)*$", "a", "^a*a*$", "^a+?$", "^(?=a)$", "^(a)\\1$", "^a{2,1}$"),
+        *("^a{999}$", "^[$", "^a{1,}b{1,}$", "^" + "a" * 200 + "$", "^a|b$", 5, "^a$\n"),
+    ],
+)
+def test_pattern_refused(pattern: Any) -> None:
+    code, _ = refusal(ResourceType.JSON_SCHEMA, property_a({"pattern": pattern}))
+    assert code in (ReceiptCode.RESOURCE_CONTENT_INVALID, ReceiptCode.TEXT_NOT_ALLOWED)
 
 
 BUNDLE = {"languages": {"en": {"title": "Certificate"}, "zu": {"title": "Isitifiketi"}}}

@@ -207,3 +207,46 @@ def test_place_in_a_receipt_is_cut_to_its_limit(world: LedgerWorld) -> None:
     results = world.refuse(ReceiptCode.RESOURCE_CONTENT_INVALID, "gaa", operation)
     assert len(results["field"].encode()) <= 256
     assert results["field"].startswith("content.languages.en.\u1e13")
+
+
+def template(power: str) -> bytes:
+    return json.dumps(
+        {
+            "type": "CredentialTemplate",
+            "format": 1,
+            "name": "sample",
+            "title": "Sample",
+            "power": power,
+            "fields": [{"name": "site"}],
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("author", "power", "is_answering"),
+    [
+        ("qcto", "certify", True),
+        ("qcto", "issue-statement-of-results", True),
+        ("qcto", "train", True),
+        ("che", "issue", True),
+        ("saqa", "certify", True),
+        ("bontle", "certify", False),
+        ("gaa", "train", False),
+        ("gaa", "certify", False),
+        ("che", "certify", False),
+        ("che", "issue-statement-of-results", False),
+        ("qcto", "issue", False),
+    ],
+)
+def test_template_is_published_by_who_answers_for_its_power(
+    world: LedgerWorld, author: str, power: str, is_answering: bool
+) -> None:
+    """A provider trains, and may not define an occupational certificate under the power to train."""
+    world.grant("qcto", "gaa", "train", until="2028-01-31", qualifications=[ELECTRICIAN])
+    world.skip_to("2024-06-01")
+    operation = world.publish(author, "sample", ResourceType.CREDENTIAL_TEMPLATE, template(power))
+    if is_answering:
+        world.apply(author, operation)
+    else:
+        results = world.refuse(ReceiptCode.NOT_AUTHORISED, author, operation)
+        assert results["field"] == "content.power"
