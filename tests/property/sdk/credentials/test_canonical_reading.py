@@ -9,7 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sdk.credentials.jcs import JsonValue, canonicalize, parse_json
+from sdk.credentials.jcs import (
+    JsonValue,
+    canonicalize,
+    canonicalize_plain,
+    parse_canonical_object,
+    parse_json,
+)
 from sdk.credentials.problems import CredentialError
 
 SIZE_MAX = 100_000
@@ -74,3 +80,17 @@ def test_any_text_is_read_alike(text: str) -> None:
 def test_depth_is_counted_alike(depth: int) -> None:
     both(b"[" * depth + b"]" * depth)
     both(b'{"a":' * depth + b"1" + b"}" * depth)
+
+
+@given(JSON)
+def test_what_is_plain_may_be_written_without_a_look(value: object) -> None:
+    try:
+        data = canonicalize({"a": value})
+    except CredentialError:
+        return
+    plain = parse_canonical_object(data, size_max=SIZE_MAX)
+    if plain is not None:
+        assert canonicalize_plain(plain) == data == canonicalize(plain)
+    assert parse_canonical_object(data + b" ", size_max=SIZE_MAX) is None
+    assert parse_canonical_object(data.decode(), size_max=SIZE_MAX) is None
+    assert parse_canonical_object(data, size_max=len(data) - 1) is None
