@@ -100,8 +100,10 @@ class ModelGrant:
         return set(range(self.first, last + 1))
 
     @property
-    def is_withdrawn(self) -> bool:
-        return any(kind == "withdraw" for kind, _ in self.events)
+    def withdrawn_from(self) -> int:
+        """A day after all days when it is not."""
+        ends = [effective for kind, effective in self.events if kind == "withdraw"]
+        return min(ends, default=FIRST + 10 * DAYS)
 
 
 class GrantsMachine(RuleBasedStateMachine):
@@ -177,12 +179,15 @@ class GrantsMachine(RuleBasedStateMachine):
     def _expect(self, model: ModelGrant, kind: str, effective: int, version: int) -> ReceiptCode:
         if version != model.version:
             return ReceiptCode.STALE_VERSION
-        if model.is_void or model.is_withdrawn or self.today > model.last:
+        withdrawn = model.withdrawn_from
+        if model.is_void or self.today > model.last or self.today >= withdrawn:
             return ReceiptCode.GRANT_ENDED
         if effective < self.today:
             return ReceiptCode.EFFECTIVE_IN_PAST
         if not model.first <= effective <= model.last:
             return ReceiptCode.EFFECTIVE_OUTSIDE_TERM
+        if effective >= withdrawn:
+            return ReceiptCode.GRANT_ENDED
         is_suspended = model.table()[effective] == "suspended"
         if kind == "suspend" and is_suspended:
             return ReceiptCode.GRANT_SUSPENDED_ALREADY
@@ -203,15 +208,15 @@ class GrantsMachine(RuleBasedStateMachine):
         elif model.is_void:
             expected = ReceiptCode.GRANT_ENDED
         elif author == "qcto":
-            expected = ReceiptCode.AB_INITIO_PENDING if is_open else ReceiptCode.APPLIED
+            effective += other
+            is_same = is_open and effective == model.opened_day
+            expected = ReceiptCode.AB_INITIO_PENDING if is_same else ReceiptCode.APPLIED
         elif not is_open:
             expected = ReceiptCode.AB_INITIO_NOT_OPEN
         elif effective != model.opened_day:
             expected = ReceiptCode.AB_INITIO_MISMATCH
         else:
             expected = ReceiptCode.APPLIED
-        if expected is ReceiptCode.APPLIED and author == "qcto" and other:
-            effective += 1
         operation = WithdrawAccreditation(
             grant_id, model.version, effective, REASON, ab_initio=True
         )
