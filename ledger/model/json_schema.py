@@ -85,7 +85,8 @@ def _measure(
 
 def _read(schema: JsonValue, where: str) -> tuple[int, list[str]]:
     """Check a schema and those within; how many there are, and the definitions they refer to."""
-    count, used = 0, []
+    count = 0
+    used: list[str] = []
     waiting: list[tuple[JsonValue, str]] = [(schema, where)]
     while waiting:
         value, at = waiting.pop()
