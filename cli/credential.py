@@ -147,7 +147,7 @@ def _errors_words(errors: list[RowError]) -> list[Any]:
 )
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the credential goes.")
 @store_option
-@issuing_options
+@issuing_options("Accepted, and not needed: the record id is the key of issuing.")
 @pass_context
 def issue(
     context: CliContext,

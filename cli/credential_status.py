@@ -24,7 +24,7 @@ from sdk.errors import RefusedError
 if TYPE_CHECKING:
     from sdk.client import LedgerClient
     from sdk.issuer import Issuer
-    from sdk.operations import UpdateStatusList
+    from sdk.results import Receipt
 
 Action = Literal["revoke", "suspend", "reinstate"]
 
@@ -41,7 +41,6 @@ RECORD_IDS_SIZE_MAX: Final = 64 * 1024 * 1024
 """Bytes of a file with record ids."""
 
 _DONE_WORDS: Final = {"revoke": "REVOKED", "suspend": "SUSPENDED", "reinstate": "REINSTATED"}
-_PURPOSES: Final = {"revoke": "revocation", "suspend": "suspension", "reinstate": "suspension"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,7 +60,10 @@ def _record_options(function: F) -> F:
             "--reason", type=click.Choice(REASONS), required=True, help="Kept in your store only."
         ),
         store_option,
-        issuing_options,
+        issuing_options(
+            "The key of the first transaction, to look it up by. The record ids alone make"
+            " the command repeatable."
+        ),
     )
     decorated: Any = function
     for decorate in reversed(decorators):
@@ -148,9 +150,11 @@ def _change(
         )
     with opened_issuer(context, store, write, may_create=False) as (client, issuer):
         if write.dry_run:
-            return _show_dry_run(context, client, issuer, action, wanted)
+            return _show_dry_run(context, client, issuer, action, wanted, reason)
         try:
-            result = issuer.change_status(action, wanted, reason=reason)
+            result = issuer.change_status(
+                action, wanted, reason=reason, idempotency_key=write.idempotency_key
+            )
         except RefusedError as error:
             show_refused(context, error, kind="StatusChange")
             raise
@@ -197,50 +201,29 @@ def _show_dry_run(
     issuer: Issuer,
     action: Action,
     record_ids: Sequence[str],
+    reason: str,
 ) -> ExitCode:
-    """What the ledger would answer to the first transaction of the change."""
-    operations = _operations(client, issuer, action, record_ids)
-    data = {"transactions": len(operations), "records": len(record_ids)}
-    return show_decision(context, client.dry_run(operations[0]), data=data, kind="StatusChange")
+    """What the ledger would answer to the issuer's own plan; exits as the real command would.
 
-
-def _operations(
-    client: LedgerClient, issuer: Issuer, action: Action, record_ids: Sequence[str]
-) -> list[UpdateStatusList]:
-    """One update for each status list that the credentials stand in."""
-    from uuid import UUID
-
-    from ledger.model.identifiers import parse_resource_url
-    from sdk.operations import UpdateStatusList
-
-    value = 0 if action == "reinstate" else 1
-    places: dict[str, dict[int, int]] = {}
-    for record_id in record_ids:
-        url, index = _find_place(issuer, action, record_id)
-        places.setdefault(url, {})[index] = value
-    operations: list[UpdateStatusList] = []
-    for url, changes in places.items():
-        parsed = parse_resource_url(url)
-        assert parsed is not None, "an issued credential names lists of this ledger"
-        version = client.status_list(url).value.version
-        operations.append(UpdateStatusList(parsed[0], UUID(bytes=parsed[1]), version, changes))
-    return operations
-
-
-def _find_place(issuer: Issuer, action: Action, record_id: str) -> tuple[str, int]:
-    from sdk.credentials.jcs import parse_object
-    from sdk.credentials.open_badges import CREDENTIAL_SIZE_MAX
-    from sdk.credentials.status_list import parse_status_entries
-
-    issued = issuer.find(record_id)
-    if issued is None:
-        raise CommandError(
-            f"{record_id} was not issued from this store",
-            code="RECORD_UNKNOWN",
-            remedy="Check the record ids and --store.",
-        )
-    document = parse_object(issued.document, size_max=CREDENTIAL_SIZE_MAX)
-    entries = parse_status_entries(document)
-    return next(
-        (entry.list_url, entry.index) for entry in entries if entry.purpose == _PURPOSES[action]
+    Of several transactions on one list only the first can be asked about: the others rest on it.
+    """
+    preview = issuer.preview_status_change(action, record_ids, reason=reason)
+    data = {
+        "transactions": preview.transactions,
+        "records": preview.records,
+        "unchanged": preview.unchanged,
+    }
+    receipts: list[Receipt] = []
+    for operation in preview.operations:
+        receipts.append(client.dry_run(operation))
+        if not receipts[-1].applied:
+            break
+    if receipts:
+        return show_decision(context, receipts[-1], data=data, kind="StatusChange")
+    context.output.result(
+        "StatusChange",
+        {"dry_run": True, **data},
+        f"UNCHANGED {plural(preview.records, 'credential')} had that status before;"
+        " nothing was sent",
     )
+    return ExitCode.DONE

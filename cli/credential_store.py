@@ -8,6 +8,7 @@ HOME/stores/NETWORK/ORG/issuer.db on every other one; ORG is the short name. Bes
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from cli.errors import CommandError
+from cli.parameters import HexType
 from cli.reading import FILE
+from cli.write_options import IDEMPOTENCY_KEY_SIZE, WAIT_FORMS
 from cli.writing import WriteOptions
 
 if TYPE_CHECKING:
@@ -41,28 +44,58 @@ def store_option(function: F) -> F:
     )(function)
 
 
-def issuing_options(function: F) -> F:
-    """``--dry-run`` and ``--no-client-checks``: an argument ``write``.
+def issuing_options(key_help: str) -> Callable[[F], F]:
+    """The options of writes, for commands of an issuer: an argument ``write``.
 
     The issuer's own record ids make its commands idempotent, and only a final answer counts.
+
+    Args:
+        key_help: what ``--idempotency-key`` does.
     """
-    import functools
 
-    @functools.wraps(function)
-    def with_options(*args: Any, dry_run: bool, no_client_checks: bool, **kwargs: Any) -> Any:
-        write = WriteOptions("certified", None, dry_run, not no_client_checks)
-        return function(*args, write=write, **kwargs)
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def with_options(
+            *args: Any,
+            wait: str,
+            idempotency_key: bytes | None,
+            dry_run: bool,
+            no_client_checks: bool,
+            **kwargs: Any,
+        ) -> Any:
+            write = WriteOptions(wait, idempotency_key, dry_run, not no_client_checks)
+            return function(*args, write=write, **kwargs)
 
-    decorated: Any = click.option(
-        "--no-client-checks",
-        is_flag=True,
-        help="Development: leave every refusal to the node.",
-    )(with_options)
-    decorated = click.option(
-        "--dry-run", is_flag=True, help="Print the decision; issue and send nothing."
-    )(decorated)
-    result: F = decorated
-    return result
+        decorators = (
+            click.option(
+                "--wait",
+                type=click.Choice(WAIT_FORMS),
+                default="certified",
+                show_default=True,
+                help="Either way the command returns when the answer is final: the store needs it.",
+            ),
+            click.option(
+                "--idempotency-key",
+                type=HexType(IDEMPOTENCY_KEY_SIZE),
+                metavar="HEX",
+                help=key_help,
+            ),
+            click.option(
+                "--dry-run", is_flag=True, help="Print the decision; issue and send nothing."
+            ),
+            click.option(
+                "--no-client-checks",
+                is_flag=True,
+                help="Development: leave every refusal to the node.",
+            ),
+        )
+        decorated: Any = with_options
+        for option in reversed(decorators):
+            decorated = option(decorated)
+        result: F = decorated
+        return result
+
+    return decorate
 
 
 def find_store(context: CliContext, given: Path | None) -> Path:

@@ -39,6 +39,7 @@ from sdk.drafts import (
     DraftRefusedError,
     IssuedCredential,
     RowError,
+    StatusChangePreview,
     StatusChangeResult,
     TemplateReference,
     check_record_id,
@@ -248,9 +249,17 @@ class Issuer:
         return (await self.change_status("reinstate", record_ids, reason=reason)).receipts[-1]
 
     async def change_status(
-        self, action: Action, record_ids: str | Sequence[str], *, reason: str
+        self,
+        action: Action,
+        record_ids: str | Sequence[str],
+        *,
+        reason: str,
+        idempotency_key: bytes | None = None,
     ) -> StatusChangeResult:
         """Any of the three, with all receipts.
+
+        The record ids make it idempotent. `idempotency_key`, 16 bytes, is that of the first
+        transaction, so that it can be looked up by it; None: one by chance.
 
         Raises:
             As `revoke`; RefusedError REVOCATION_IS_FINAL when one of them is revoked and another
@@ -261,8 +270,17 @@ class Issuer:
         records = await asyncio.to_thread(_find_all, store, wanted)
         async with self._changing:
             return await StatusChanger(self._client, store, self._did).change(
-                action, records, reason
+                action, records, reason, idempotency_key
             )
+
+    async def preview_status_change(
+        self, action: Action, record_ids: str | Sequence[str], *, reason: str
+    ) -> StatusChangePreview:
+        """What `change_status` would send now. Changes nothing. Raises as `change_status`."""
+        wanted = check_change(record_ids, reason)
+        store = await self._opened()
+        records = await asyncio.to_thread(_find_all, store, wanted)
+        return await StatusChanger(self._client, store, self._did).preview(action, records)
 
     # ---- inside
 

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from ledger.model.identifiers import is_resource_name
 from ledger.model.limits import CONTENT_SIZE_MAX
+from ledger.model.operations import UpdateStatusList
 from sdk.credentials.jcs import canonicalize
 from sdk.credentials.problems import CredentialError, Problem
 from sdk.credentials.template_reader import parse_template
@@ -130,6 +131,20 @@ class StatusChangeResult(Result):
     """How many records have the status now."""
     unchanged: int
     """How many of them had it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChangePreview:
+    """What a change of status would send. Nothing was sent, and nothing was noted in the store."""
+
+    operations: Sequence[UpdateStatusList]
+    """The first for each status list: those whose decision the ledger can tell beforehand."""
+    transactions: int
+    """How many transactions it would take."""
+    records: int
+    """How many records would have the status."""
+    unchanged: int
+    """How many of them have it now."""
 
 
 def row_errors(record_id: str, problems: Sequence[Problem]) -> list[RowError]:

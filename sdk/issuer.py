@@ -14,7 +14,13 @@ from typing import Any, Protocol, Self, TypeVar
 
 from sdk import aio_issuer
 from sdk.background_loop import BackgroundLoop
-from sdk.drafts import Draft, IssuedCredential, RowError, StatusChangeResult
+from sdk.drafts import (
+    Draft,
+    IssuedCredential,
+    RowError,
+    StatusChangePreview,
+    StatusChangeResult,
+)
 from sdk.issuing_client import IssuingClient
 from sdk.results import Decision, Receipt
 from sdk.signers import Signer
@@ -103,10 +109,25 @@ class Issuer:
         return self._run(self._core.reinstate(record_ids, reason=reason))
 
     def change_status(
-        self, action: Action, record_ids: str | Sequence[str], *, reason: str
+        self,
+        action: Action,
+        record_ids: str | Sequence[str],
+        *,
+        reason: str,
+        idempotency_key: bytes | None = None,
     ) -> StatusChangeResult:
         """Any of the three, with all receipts."""
-        return self._run(self._core.change_status(action, record_ids, reason=reason))
+        return self._run(
+            self._core.change_status(
+                action, record_ids, reason=reason, idempotency_key=idempotency_key
+            )
+        )
+
+    def preview_status_change(
+        self, action: Action, record_ids: str | Sequence[str], *, reason: str
+    ) -> StatusChangePreview:
+        """What `change_status` would send now. Changes nothing."""
+        return self._run(self._core.preview_status_change(action, record_ids, reason=reason))
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._loop.run(coroutine)

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from ledger.model import operations as model
 from ledger.model.limits import STATUS_CHANGES_COUNT_MAX
 from ledger.model.receipts import ReceiptCode
-from sdk.drafts import StatusChangeResult
+from sdk.drafts import StatusChangePreview, StatusChangeResult
 from sdk.errors import CallerError, KeyAccessError, RefusedError, UnavailableError
 from sdk.issuer_records import StatusPlan, StoredRecord
 from sdk.issuer_store import IssuerStore
@@ -83,50 +83,74 @@ class StatusChanger:
         self._did = did
 
     async def change(
-        self, action: Action, records: Sequence[StoredRecord], reason: str
+        self,
+        action: Action,
+        records: Sequence[StoredRecord],
+        reason: str,
+        idempotency_key: bytes | None = None,
     ) -> StatusChangeResult:
         """As `sdk.aio_issuer.Issuer.change_status`, for records of the store."""
         await self._finish_plans()
-        by_pair: dict[int, list[StoredRecord]] = {}
-        for record in records:
-            by_pair.setdefault(record.pair.pair_id, []).append(record)
+        groups = _group(records)
         if action != "revoke":
-            for group in by_pair.values():
-                await self._refuse_revoked(group)
+            for group in groups:
+                refused = await self._find_revoked(group)
+                if refused is not None:
+                    await self._client.submit(refused)
         receipts: list[Receipt] = []
         unchanged = 0
-        for group in by_pair.values():
-            found, held = await self._change_group(group, action, reason)
+        for group in groups:
+            key = None if receipts else idempotency_key
+            found, held = await self._change_group(group, action, reason, key)
             receipts += found
             unchanged += held
         return StatusChangeResult(receipts, len(records), unchanged)
 
-    async def _refuse_revoked(self, group: Sequence[StoredRecord]) -> None:
+    async def preview(self, action: Action, records: Sequence[StoredRecord]) -> StatusChangePreview:
+        """As `sdk.aio_issuer.Issuer.preview_status_change`, for records of the store."""
+        groups = _group(records)
+        operations: list[model.UpdateStatusList] = []
+        if action != "revoke":
+            for group in groups:
+                refused = await self._find_revoked(group)
+                if refused is not None:
+                    operations.append(refused)
+        count = unchanged = 0
+        for group in groups:
+            list_id, value = _target(group[0], action)
+            fact = await self._read_list(list_id)
+            waiting = [record for record in group if fact.status(record.status_index) != value]
+            unchanged += len(group) - len(waiting)
+            count += -(-len(waiting) // STATUS_CHANGES_COUNT_MAX)
+            if waiting:
+                part = waiting[:STATUS_CHANGES_COUNT_MAX]
+                changes = [(record.status_index, value) for record in part]
+                operations.append(self._update(list_id, fact.record.version, sorted(changes)))
+        return StatusChangePreview(operations, count, len(records), unchanged)
+
+    async def _find_revoked(self, group: Sequence[StoredRecord]) -> model.UpdateStatusList | None:
+        """Refuse what is revoked for good; without client checks what the ledger will refuse."""
         pair = group[0].pair
         fact = await self._read_list(pair.revocation_id)
         revoked = [record for record in group if fact.status(record.status_index)]
         if not revoked:
-            return
+            return None
         if self._client.client_checks:
             receipt = refusal_receipt(ReceiptCode.REVOCATION_IS_FINAL, "")
             named = ", ".join(record.record_id for record in revoked[:_NAMED_COUNT_MAX])
             raise as_refused(receipt, f"revoked for good: {named}")
         # Development networks only: let the ledger say it.
-        changes = tuple(
-            model.StatusChange(index, 0)
-            for index in sorted(record.status_index for record in revoked)
-        )
-        await self._client.submit(
-            model.UpdateStatusList(self._did, pair.revocation_id, fact.record.version, changes)
-        )
+        changes = [(index, 0) for index in sorted(record.status_index for record in revoked)]
+        return self._update(pair.revocation_id, fact.record.version, changes)
 
     async def _change_group(
-        self, group: Sequence[StoredRecord], action: Action, reason: str
+        self, group: Sequence[StoredRecord], action: Action, reason: str, key: bytes | None
     ) -> tuple[list[Receipt], int]:
-        """Change the records of one pair of lists; receipts, and how many had the status before."""
-        pair = group[0].pair
-        list_id = pair.revocation_id if action == "revoke" else pair.suspension_id
-        value = 0 if action == "reinstate" else 1
+        """Change the records of one pair of lists; receipts, and how many had the status before.
+
+        `key` is the first transaction's; None: one by chance, as for all others.
+        """
+        list_id, value = _target(group[0], action)
         receipts: list[Receipt] = []
         first: int | None = None
         for _ in range(ATTEMPTS_COUNT_MAX + len(group) // STATUS_CHANGES_COUNT_MAX):
@@ -143,7 +167,15 @@ class StatusChanger:
                 return receipts, len(group) - first
             part = waiting[:STATUS_CHANGES_COUNT_MAX]
             plan = await asyncio.to_thread(
-                self._store.add_plan, _make_plan(part, action, reason, list_id, fact.record.version)
+                self._store.add_plan,
+                _make_plan(
+                    part,
+                    action,
+                    reason,
+                    list_id,
+                    fact.record.version,
+                    secrets.token_bytes(16) if key is None or receipts else key,
+                ),
             )
             receipt = await self._carry_out(plan)
             if receipt is not None:
@@ -158,12 +190,7 @@ class StatusChanger:
 
     async def _carry_out(self, plan: StatusPlan) -> Receipt | None:
         """Send a plan and note its receipt; None when the list has moved on and it never applied."""
-        operation = model.UpdateStatusList(
-            owner=self._did,
-            list_id=plan.list_id,
-            base_version=plan.base_version,
-            changes=tuple(model.StatusChange(index, value) for index, value in plan.changes),
-        )
+        operation = self._update(plan.list_id, plan.base_version, plan.changes)
         try:
             receipt = await self._client.submit(operation, idempotency_key=plan.idempotency_key)
         except RefusedError as error:
@@ -180,6 +207,16 @@ class StatusChanger:
         now_ms = self._client.now_ms
         await asyncio.to_thread(self._store.finish_plan, plan, receipt.to_dict(), now_ms)
         return receipt
+
+    def _update(
+        self, list_id: bytes, base_version: int, changes: Sequence[tuple[int, int]]
+    ) -> model.UpdateStatusList:
+        return model.UpdateStatusList(
+            owner=self._did,
+            list_id=list_id,
+            base_version=base_version,
+            changes=tuple(model.StatusChange(index, value) for index, value in changes),
+        )
 
     async def _applied_before(self, plan: StatusPlan) -> Receipt | None:
         """The receipt of a plan that was applied so long ago that its key is forgotten."""
@@ -205,8 +242,28 @@ class StatusChanger:
         return fact
 
 
+def _group(records: Sequence[StoredRecord]) -> list[list[StoredRecord]]:
+    """The records by the pair of lists in which they stand."""
+    by_pair: dict[int, list[StoredRecord]] = {}
+    for record in records:
+        by_pair.setdefault(record.pair.pair_id, []).append(record)
+    return list(by_pair.values())
+
+
+def _target(record: StoredRecord, action: Action) -> tuple[bytes, int]:
+    """In which list an action on the record is written, and what."""
+    pair = record.pair
+    list_id = pair.revocation_id if action == "revoke" else pair.suspension_id
+    return list_id, 0 if action == "reinstate" else 1
+
+
 def _make_plan(
-    records: Sequence[StoredRecord], action: Action, reason: str, list_id: bytes, base_version: int
+    records: Sequence[StoredRecord],
+    action: Action,
+    reason: str,
+    list_id: bytes,
+    base_version: int,
+    idempotency_key: bytes,
 ) -> StatusPlan:
     value = 0 if action == "reinstate" else 1
     return StatusPlan(
@@ -216,7 +273,7 @@ def _make_plan(
         list_id=list_id,
         base_version=base_version,
         changes=tuple(sorted((record.status_index, value) for record in records)),
-        idempotency_key=secrets.token_bytes(16),
+        idempotency_key=idempotency_key,
         record_ids=tuple(record.record_id for record in records),
     )
 

@@ -302,6 +302,31 @@ class TestStatus:
         assert (dry.exit, dry.data["name"], dry.data["dry_run"]) == (0, "APPLIED", True)
         assert desk.verdict(document) == (0, "valid", None)
 
+    def test_dry_run_ends_as_the_command_would(self, desk: Desk) -> None:
+        desk.issue("R-dry-final")
+        desk.change("revoke", "R-dry-final")
+        for action in ("reinstate", "suspend"):
+            arguments = ("--record-id", "R-dry-final", "--reason", "cleared", "--as", "gaa")
+            for more in ((), ("--no-client-checks",)):
+                real = desk.pset("credential", action, *arguments, *more)
+                dry = desk.pset("credential", action, *arguments, *more, "--dry-run")
+                assert (dry.exit, dry.error["code"]) == (3, "REVOCATION_IS_FINAL")
+                assert (real.exit, real.error["code"]) == (3, "REVOCATION_IS_FINAL")
+        arguments = ("--record-id", "R-dry-final", "--reason", "error", "--as", "gaa")
+        again = desk.pset.done("credential", "revoke", *arguments, "--dry-run")
+        assert (again["transactions"], again["records"], again["unchanged"]) == (0, 1, 1)
+
+    def test_the_options_of_every_write_are_accepted(self, desk: Desk) -> None:
+        key = "5a" * 16
+        write = ("--idempotency-key", key, "--wait", "accepted")
+        desk.issue("R-write", *write)
+        arguments = ("--record-id", "R-write", "--reason", "error", "--as", "gaa", *write)
+        revoked = desk.pset.done("credential", "revoke", *arguments)
+        found = desk.pset.done("ledger", "tx", key, "--as", "gaa")
+        assert found["transaction_id"] == revoked["transaction_id"]
+        again = desk.pset.done("credential", "revoke", *arguments)
+        assert again["transaction_id"] == revoked["transaction_id"]
+
     def test_an_unknown_record_changes_none_of_them(self, desk: Desk) -> None:
         document = desk.issue("R-known")
         ended = desk.pset(

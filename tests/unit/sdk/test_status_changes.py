@@ -273,3 +273,20 @@ def test_finding_needs_no_network_beyond_who_acts(desk: Desk) -> None:
 def test_the_verdict_is_the_reports(desk: Desk) -> None:
     report = desk.issuing.verify(desk.issue().document)
     assert report.verdict is Verdict.VALID
+
+
+def test_a_preview_counts_the_parts_and_sends_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        desk.issue(f"S{number}")
+    run(desk.issuer.revoke("S0", reason="error"))
+    monkeypatch.setattr("sdk.status_changes.STATUS_CHANGES_COUNT_MAX", 3)
+    before, sent = desk.issuing.world.snapshot(), len(desk.updates)
+    wanted = [f"S{number}" for number in range(5)]
+    preview = run(desk.issuer.preview_status_change("revoke", wanted, reason="error"))
+    assert (preview.transactions, preview.records, preview.unchanged) == (2, 5, 1)
+    assert [len(operation.changes) for operation in preview.operations] == [3]
+    assert (desk.issuing.world.values, len(desk.updates)) == (before, sent)
+    store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
+    assert store.plans() == []
