@@ -21,7 +21,7 @@ from ledger.model.identifiers import (
     is_key_id,
     is_site_code,
 )
-from ledger.model.operation_lint import find_in_operation
+from ledger.model.operation_lint import find_in_texts
 from ledger.model.operations import (
     AddSite,
     Code,
@@ -58,7 +58,8 @@ def check_operation(operation: Operation, *, network: str, charter: Charter) -> 
         TransactionRefusedError: PERSONAL_DATA, TEXT_NOT_ALLOWED, FIELD_INVALID, KEY_FORMAT, and
             the codes of `check_organisation_request` and `check_content`.
     """
-    finding = find_in_operation(operation)
+    # The content of a resource is examined by `check_content`: once is dear enough.
+    finding = find_in_texts(operation)
     if finding is not None:
         raise _refusal(ReceiptCode.PERSONAL_DATA, finding.where, finding.rule)
     try:

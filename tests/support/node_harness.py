@@ -171,11 +171,13 @@ class NodeHarness:
 
     def operation(self, number: int, *, size: int = 100) -> Operation:
         """An operation that the ledger applies: a schema of SAQA's with this number."""
-        count = max(1, (size - 90) // 25)
+        # Few and long: a schema has a limited number of properties.
+        count, length = (size // 250, 200) if size > 5_000 else (max(1, (size - 90) // 25), 0)
+        described = {"description": "x" * length} if length else {}
         document = {
             "$schema": JSON_SCHEMA_DIALECT,
             "type": "object",
-            "properties": {f"p{n:04}": {"type": "string"} for n in range(count)},
+            "properties": {f"p{n:04}": {"type": "string", **described} for n in range(count)},
         }
         content = json.dumps(document, separators=(",", ":")).encode()
         return self.world.publish("saqa", f"schema-{number}", ResourceType.JSON_SCHEMA, content)
