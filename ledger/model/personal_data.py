@@ -22,12 +22,16 @@ from typing import Final
 from ledger.model.canonical_json import JsonValue
 from ledger.model.json_fields import is_calendar_date, place
 
-RULE_SET_VERSION: Final = 1
+RULE_SET_VERSION: Final = 2
 
 NAME_LENGTH_MAX: Final = 120
 """Characters of a name."""
 DOCUMENT_TEXT_LENGTH_MAX: Final = 2_000
 """Characters of one text within a document: a paragraph, not a report on somebody."""
+
+ID_NUMBER_LENGTH: Final = 13
+_ID_NUMBER_LENGTH_MIN: Final = 10
+"""Of one written as a JSON number: up to three zeros at the front are lost."""
 
 SA_ID_NUMBER: Final = "sa-id-number"
 EMAIL: Final = "e-mail-address"
@@ -45,33 +49,85 @@ _DOCUMENT_TEXT: Final = re.compile(
     "\u2010-\u2027\u2030-\u205e\u2070-\u209c\u20a0-\u20bf\u2100-\u23ff]*"
 )
 
-# Overlapping candidates, hence the lookahead; letters on either side mean a hash, key or UUID.
-_THIRTEEN_DIGITS: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?=([0-9](?:[ .-]?[0-9]){12})(?![0-9A-Za-z]))", re.ASCII
+# What writing does to digits and separators, undone before any pattern looks. Explicit, because
+# Unicode's own normalisation differs between Python versions.
+_SPACES: Final = "\t\n\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212\ufe58\ufe63\uff0d"
+_DOTS: Final = "\u00b7\u2022\u2024\u2027\u2219\uff0e"
+_SLASHES: Final = "\u2044\u2215\uff0f"
+_INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_DIGIT_FORMS: Final = (
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079",
+    "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089",
+    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19",
 )
+_NORMAL_FORMS: Final[dict[int, str | None]] = {
+    **{ord(form): " " for form in _SPACES},
+    **{ord(form): "-" for form in _DASHES},
+    **{ord(form): "." for form in _DOTS},
+    **{ord(form): "/" for form in _SLASHES},
+    **{ord(form): None for form in _INVISIBLE},
+    **{ord(form): str(digit) for forms in _DIGIT_FORMS for digit, form in enumerate(forms)},
+    0xFF0B: "+",
+    0xFF20: "@",
+}
+
+_DIGITS: Final = re.compile(r"[0-9]+", re.ASCII)
+_BETWEEN_GROUPS: Final = re.compile(r"[ .,:_/-]{1,3}", re.ASCII)
+_HEX_RUN: Final = re.compile(r"[0-9A-Fa-f-]{20,}", re.ASCII)
+_HEX_LETTER: Final = re.compile(r"[A-Fa-f]", re.ASCII)
+
+_WRITTEN_AT: Final = re.compile(r" ?[(\[] ?at ?[)\]] ?", re.ASCII | re.IGNORECASE)
+_WRITTEN_DOT: Final = re.compile(r" ?[(\[] ?dot ?[)\]] ?", re.ASCII | re.IGNORECASE)
 _EMAIL: Final = re.compile(
-    r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}", re.ASCII
-)
-_PHONE: Final = re.compile(
-    r"(?<![0-9A-Za-z/+=_-])(?:"
-    r"(?:\(0[1-8][0-9]\)|0[1-8][0-9])[ -]?[0-9]{3}[ -]?[0-9]{4}"
-    r"|0[1-8][0-9]{2}[ -]?[0-9]{3}[ -]?[0-9]{3}"
-    r"|0027[0-9]{9}"
-    r"|\+[1-9](?:[ ()./-]{0,2}[0-9]){7,14}"
-    r")(?![0-9A-Za-z])",
+    rf"[{_LATIN}0-9._%+'\"-] ?@ ?"
+    rf"(?:(?:[{_LATIN}0-9-]{{1,63}}\.){{1,8}}[{_LATIN}]{{2,24}}"
+    r"|\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[IPv6:)",
     re.ASCII,
 )
-_MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+_PHONE: Final = re.compile(
+    r"(?<![0-9])(?:"
+    r"\(0[1-8][0-9]\)[ .-]{0,2}[0-9]{3}[ .-]{0,2}[0-9]{4}"
+    r"|0[1-8][0-9][ .-]{1,2}[0-9]{3}[ .-]{0,2}[0-9]{4}"
+    r"|0[1-8][0-9]{2}[ .-]{1,2}[0-9]{3}[ .-]{0,2}[0-9]{3}"
+    # In pairs: one of them is above 39, else these are five numbers.
+    r"|0[6-8](?=[ .0-9-]{0,14}[4-9][0-9])(?:[ .-][0-9]{2}){4}"
+    r"|0027(?:[ ()./-]{0,3}[0-9]){9,10}"
+    r"|27[ .-]{1,2}[1-8][0-9][ .-]{1,2}[0-9]{3}[ .-]{1,2}[0-9]{4}"
+    r")(?![0-9])",
+    re.ASCII,
+)
+_INTERNATIONAL: Final = re.compile(
+    r"(?<![0-9A-Za-z/+=_-])\+[1-9](?:[ ()./-]{0,3}[0-9]){7,14}(?![0-9A-Za-z])", re.ASCII
+)
+_BARE_PHONE: Final = re.compile(r"(?<![0-9])(?:0[1-8][0-9]{8}|27[1-8][0-9]{8})(?![0-9])", re.ASCII)
+# Words before a bare number that say what it is; it is no phone number then.
+_NUMBER_WORD: Final = re.compile(
+    r"(?:curriculum|saqa|saqa id|qualification id|ofo|code|iso)(?: (?:code|id|no|number))?[ :.#]{0,3}$",
+    re.ASCII | re.IGNORECASE,
+)
+_NUMBER_WORD_REACH: Final = 40
+
+_MONTH: Final = (
+    r"(?:jan|feb|mar|maa|mrt|apr|may|mei|jun|jul|aug|sep|oct|okt|nov|dec|des)[a-z]{0,7}\.?"
+)
+_YEAR: Final = r"(?:19|20)[0-9]{2}"
 _ANY_DATE: Final = (
-    r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}"
-    r"|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:19|20)[0-9]{2}"
-    rf"|[0-9]{{1,2}} {_MONTH} (?:19|20)[0-9]{{2}}"
+    rf"(?:{_YEAR}[-/. ][0-9]{{1,2}}[-/. ][0-9]{{1,2}}"
+    rf"|[0-9]{{1,2}}[-/. ][0-9]{{1,2}}[-/. ]{_YEAR}"
+    rf"|{_MONTH} (?:[0-9]{{1,2}}(?:st|nd|rd|th)?,? )?{_YEAR}"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH},?[ -]{_YEAR}"
     r"|(?:19|20)[0-9]{6})"
 )
+_SHORT_DATE: Final = r"[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])"
 _DATE: Final = re.compile(_ANY_DATE, re.ASCII | re.IGNORECASE)
-_BIRTH: Final = re.compile(r"born|birth|geboor|(?<![a-z])dob(?![a-z])", re.ASCII | re.IGNORECASE)
+_BIRTH: Final = (
+    r"(?:(?<![a-z])(?:born|dob(?![a-z])|d\.o\.b|geb\.)|geboor|gebore"
+    r"|birth(?! (?:regist|rate|control|weight)))"
+)
+_BIRTH_LABEL: Final = re.compile(_BIRTH, re.ASCII | re.IGNORECASE)
 _BIRTH_DATE: Final = re.compile(
-    rf"(?:{_BIRTH.pattern})[^0-9]{{0,40}}{_ANY_DATE}", re.ASCII | re.IGNORECASE
+    rf"{_BIRTH}[^0-9]{{0,80}}?(?:{_ANY_DATE}|(?<![0-9]){_SHORT_DATE})", re.ASCII | re.IGNORECASE
 )
 _DIGIT_OR_AT: Final = re.compile(r"[0-9@]", re.ASCII)
 
@@ -125,52 +181,148 @@ def find_personal_data(text: str, *, label: str = "", is_identifier: bool = Fals
         label: name of the field that holds it; a label about birth makes any date a birth date.
         is_identifier: codes and short names; ten bare digits are no phone number there.
     """
+    text = text.translate(_NORMAL_FORMS)
+    if "at" in text or "AT" in text or "At" in text:
+        text = _WRITTEN_DOT.sub(".", _WRITTEN_AT.sub("@", text))
     if _DIGIT_OR_AT.search(text) is None:
         return None
-    for match in _THIRTEEN_DIGITS.finditer(text):
-        if is_sa_id_number(match[1].translate(_SEPARATORS)):
-            return SA_ID_NUMBER
+    if _is_holding_id_number(text):
+        return SA_ID_NUMBER
     if "@" in text and _EMAIL.search(text):
         return EMAIL
-    if not is_identifier and _PHONE.search(text):
+    if not is_identifier and _is_holding_phone(text):
         return PHONE
-    if _BIRTH_DATE.search(text) or (label and _BIRTH.search(label) and _DATE.search(text)):
+    if _BIRTH_DATE.search(text) or (label and _is_about_birth(label) and _DATE.search(text)):
         return BIRTH_DATE
     return None
 
 
-_SEPARATORS: Final = {ord(separator): None for separator in " .-"}
+def _is_about_birth(label: str) -> bool:
+    return _BIRTH_LABEL.search(label) is not None
+
+
+def _hash_spans(text: str) -> list[tuple[int, int]]:
+    """Where hashes, keys and UUIDs in hexadecimal stand: their digits are nobody's."""
+    return [
+        match.span()
+        for match in _HEX_RUN.finditer(text)
+        if _HEX_LETTER.search(match[0]) is not None
+    ]
+
+
+def _is_inside(start: int, spans: list[tuple[int, int]]) -> bool:
+    return any(first <= start < last for first, last in spans)
+
+
+def _is_holding_id_number(text: str) -> bool:
+    """Whether 13 digits in a row, or whole groups of digits that make 13, are an identity number."""
+    groups = [(match.start(), match[0]) for match in _DIGITS.finditer(text)]
+    spans: list[tuple[int, int]] | None = None
+    for position, (start, digits) in enumerate(groups):
+        found = any(
+            is_sa_id_number(digits[offset : offset + ID_NUMBER_LENGTH])
+            for offset in range(len(digits) - ID_NUMBER_LENGTH + 1)
+        ) or is_sa_id_number(_join_groups(text, groups[position : position + ID_NUMBER_LENGTH]))
+        if found:
+            spans = _hash_spans(text) if spans is None else spans
+            if not _is_inside(start, spans):
+                return True
+    return False
+
+
+def _join_groups(text: str, groups: list[tuple[int, str]]) -> str:
+    """The first groups together, as long as only separators are between them, up to 13 digits."""
+    joined = ""
+    end = -1
+    for start, digits in groups:
+        if end >= 0 and _BETWEEN_GROUPS.fullmatch(text, end, start) is None:
+            break
+        joined += digits
+        end = start + len(digits)
+        if len(joined) >= ID_NUMBER_LENGTH:
+            break
+    return joined
+
+
+def _is_holding_phone(text: str) -> bool:
+    if _INTERNATIONAL.search(text):
+        return True
+    spans = _hash_spans(text)
+    if any(not _is_inside(match.start(), spans) for match in _PHONE.finditer(text)):
+        return True
+    for match in _BARE_PHONE.finditer(text):
+        start = match.start()
+        before = text[max(0, start - _NUMBER_WORD_REACH) : start]
+        if not _is_inside(start, spans) and _NUMBER_WORD.search(before) is None:
+            return True
+    return False
 
 
 def find_in_document(value: JsonValue, where: str = "", label: str = "") -> Finding | None:
-    """The first thing in a JSON document, names of members included, that must not be there."""
+    """The first thing in a JSON document, names of members included, that must not be there.
+
+    Places are positions: `content{1}[0]` is the first element of the second member. What a member
+    is called may itself be what must not be copied.
+    """
     if isinstance(value, str):
         rule = find_personal_data(value, label=label)
         return Finding(rule, where) if rule else None
     if isinstance(value, int) and not isinstance(value, bool):
-        rule = find_personal_data(str(value), label=label, is_identifier=True)
+        rule = _find_in_number(value, label)
         return Finding(rule, where) if rule else None
     if isinstance(value, list):
         for position, item in enumerate(value):
             finding = find_in_document(item, place(where, position), label)
             if finding:
                 return finding
+        if _is_holding_id_number(_join_numbers(value)):
+            return Finding(SA_ID_NUMBER, where)
     elif isinstance(value, dict):
-        for name, item in value.items():
+        for position, (name, item) in enumerate(value.items()):
+            at = _place_of_member(where, position)
             rule = find_personal_data(name)
-            # The name itself may be what must not be copied.
-            finding = (
-                Finding(rule, where)
-                if rule
-                else find_in_document(item, place(where, name), label=name)
-            )
+            # What a label says holds for everything below it, such as the examples of a schema.
+            inherited = label if label and _is_about_birth(label) else name
+            finding = Finding(rule, at) if rule else find_in_document(item, at, label=inherited)
             if finding:
                 return finding
     return None
 
 
+def _place_of_member(where: str, position: int) -> str:
+    return f"{where}{{{position}}}"
+
+
+def _find_in_number(value: int, label: str) -> str | None:
+    text = str(value)
+    # A number has lost the zeros of those born from 2000 to 2009.
+    if len(text) >= _ID_NUMBER_LENGTH_MIN and is_sa_id_number(text.zfill(ID_NUMBER_LENGTH)):
+        return SA_ID_NUMBER
+    return find_personal_data(text, label=label, is_identifier=True)
+
+
+def _join_numbers(values: list[JsonValue]) -> str:
+    """The elements of a list that are digits, as one text: a number may be dealt out to several."""
+    return "|".join(
+        " ".join(run)
+        for run in _runs([str(item) if isinstance(item, (str, int)) else "" for item in values])
+    )
+
+
+def _runs(texts: list[str]) -> list[list[str]]:
+    runs: list[list[str]] = [[]]
+    for text in texts:
+        if len(text) <= ID_NUMBER_LENGTH and _DIGITS.fullmatch(text):
+            runs[-1].append(text)
+        elif runs[-1]:
+            runs.append([])
+    return runs
+
+
 def find_text_not_allowed(value: JsonValue, where: str = "") -> str | None:
-    """The place of the first text in a JSON document that is no allowed text, or None."""
+    """The place, as `find_in_document` gives it, of the first text in a JSON document that is no
+    allowed text, or None.
+    """
     if isinstance(value, str):
         return None if is_document_text_allowed(value) else where
     if isinstance(value, list):
@@ -179,10 +331,11 @@ def find_text_not_allowed(value: JsonValue, where: str = "") -> str | None:
             if found is not None:
                 return found
     elif isinstance(value, dict):
-        for name, item in value.items():
+        for position, (name, item) in enumerate(value.items()):
+            at = _place_of_member(where, position)
             if not is_document_text_allowed(name):
-                return where
-            found = find_text_not_allowed(item, place(where, name))
+                return at
+            found = find_text_not_allowed(item, at)
             if found is not None:
                 return found
     return None

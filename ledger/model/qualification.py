@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from ledger.model.canonical_json import JsonObject, JsonValue, decode_json
 from ledger.model.charter_document import GFETQSF, HEQSF, OQSF, SUB_FRAMEWORKS
-from ledger.model.identifiers import is_occupation, qualification_name
+from ledger.model.identifiers import is_occupation, occupation_code, qualification_name
 from ledger.model.json_fields import (
     FieldError,
     place,
@@ -133,6 +133,24 @@ def _check_modules(value: JsonValue) -> None:
         read_choice(module["kind"], place(at, "kind"), MODULE_KINDS)
         read_text(module["title"], place(at, "title"), size_max=TEXT_SIZE_MAX)
         read_integer(module["credits"], place(at, "credits"), 0, CREDITS_MAX)
+
+
+def find_fact_changed(before: QualificationFacts, after: QualificationFacts) -> str | None:
+    """The member that a further version of a qualification must not change, and changes; or None.
+
+    Separation of duties and scopes were judged by the sub-framework and the occupations when grants
+    were made; a qualification that becomes another is registered under an id of its own. The same
+    occupations may be named from another version of the OFO.
+    """
+    if before.sub_framework != after.sub_framework:
+        return "sub_framework"
+    if _occupation_codes(before) != _occupation_codes(after):
+        return "ofo"
+    return None
+
+
+def _occupation_codes(facts: QualificationFacts) -> list[str]:
+    return sorted({occupation_code(trade) for trade in facts.trades})
 
 
 @lru_cache(maxsize=FACTS_REMEMBERED_COUNT_MAX)

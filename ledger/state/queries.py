@@ -127,7 +127,16 @@ def get_latest_resource(state: TransactionState, name: str) -> ResourceRecord | 
 def qualification_lookup(state: TransactionState) -> QualificationLookup:
     """Facts about qualifications registered on this ledger, from their newest version."""
 
+    # One check asks about the same names for each grant held. A lookup lives as long as one
+    # operation, which never publishes what it asks about.
+    found: dict[str, QualificationFacts | None] = {}
+
     def lookup(name: str) -> QualificationFacts | None:
+        if name not in found:
+            found[name] = read(name)
+        return found[name]
+
+    def read(name: str) -> QualificationFacts | None:
         resource = get_latest_resource(state, name)
         if resource is None or resource.type is not ResourceType.QUALIFICATION:
             return None

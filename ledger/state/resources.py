@@ -18,6 +18,7 @@ from typing import Final
 from ledger.model.canonical_json import JsonValue
 from ledger.model.identifiers import UUID_SIZE, parse_resource_url, resource_url
 from ledger.model.operations import PublishResource, ResourceType, Scope
+from ledger.model.qualification import decode_qualification_facts, find_fact_changed
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import (
     ReferenceRecord,
@@ -81,6 +82,8 @@ def process_publish_resource(context: Context, operation: PublishResource) -> Re
         raise OperationRefusedError(error.code, error.where, error.text) from None
     if operation.type is ResourceType.CREDENTIAL_TEMPLATE and isinstance(document, dict):
         _check_answering(context, document["power"])
+    if operation.type is ResourceType.QUALIFICATION and versions:
+        _check_facts_kept(context, operation)
 
     previous_id = b""
     if parent is None:
@@ -132,6 +135,18 @@ def _check_answering(context: Context, power: JsonValue) -> None:
         "content.power",
         "the publisher neither grants this power today nor awards under it",
     )
+
+
+def _check_facts_kept(context: Context, operation: PublishResource) -> None:
+    before = qualification_lookup(context.state)(operation.name)
+    after = decode_qualification_facts(operation.content)
+    member = None if before is None else find_fact_changed(before, after)
+    if member is not None:
+        raise OperationRefusedError(
+            ReceiptCode.RESOURCE_CONTENT_INVALID,
+            f"content.{member}",
+            "it stays what earlier versions say; another qualification has another id",
+        )
 
 
 def _check_form(operation: PublishResource) -> None:

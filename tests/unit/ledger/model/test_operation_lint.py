@@ -72,7 +72,7 @@ def new_key(key_id: str) -> NewKey:
         (UpdateDid(add_keys=(NewKey(), new_key(ID))), "add_keys[1].key.key_id"),
         (RotateKey(new_key=new_key(ID)), "new_key.key.key_id"),
         (PublishResource(name=ID), "name"),
-        (PublishResource(name="a", content=f'{{"a":["{ID}"]}}'.encode()), "content.a[0]"),
+        (PublishResource(name="a", content=f'{{"a":["{ID}"]}}'.encode()), "content{0}[0]"),
         (GrantAccreditation(scope=Scope(designations=(ID,))), "scope.designations[0]"),
         (GrantAccreditation(scope=Scope(trades=("a", ID))), "scope.trades[1]"),
     ],
@@ -102,4 +102,4 @@ def test_not_found(operation: Operation) -> None:
 def test_texts_leave_content_out() -> None:
     operation = PublishResource(name="a", content=b'{"a":"x@example.org"}')
     assert find_in_texts(operation) is None
-    assert find_in_operation(operation) == Finding(EMAIL, "content.a")
+    assert find_in_operation(operation) == Finding(EMAIL, "content{0}")

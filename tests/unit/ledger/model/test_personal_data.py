@@ -60,6 +60,52 @@ def test_sa_id_number(digits: str, *, expected: bool) -> None:
         ("8 0 0 1 0 1 5 0 0 9 0 8 7", SA_ID_NUMBER),
         ("800101.5009.08.7", SA_ID_NUMBER),
         ("91761 8001015009087 671101", SA_ID_NUMBER),
+        ("ID8001015009087", SA_ID_NUMBER),
+        ("8001015009087a", SA_ID_NUMBER),
+        ("08001015009087", SA_ID_NUMBER),
+        ("800101\u00a05009\u00a0087", SA_ID_NUMBER),
+        ("800101\u20135009\u2013087", SA_ID_NUMBER),
+        ("800101\u20115009\u2011087", SA_ID_NUMBER),
+        ("800101/5009/087", SA_ID_NUMBER),
+        ("800101  5009  087", SA_ID_NUMBER),
+        ("800101. 5009. 087", SA_ID_NUMBER),
+        ("800101\n5009087", SA_ID_NUMBER),
+        ("8,001,015,009,087", SA_ID_NUMBER),
+        ("800101_5009_08_7", SA_ID_NUMBER),
+        ("800101\u200b5009087", SA_ID_NUMBER),
+        (
+            "\u2078\u2070\u2070\u00b9\u2070\u00b9\u2075\u2070\u2070\u2079\u2070\u2078\u2077",
+            SA_ID_NUMBER,
+        ),
+        ("082.555.1234", PHONE),
+        ("27825551234", PHONE),
+        ("27 82 555 1234", PHONE),
+        ("0027 82 555 1234", PHONE),
+        ("082\u00a0555\u00a01234", PHONE),
+        ("082\u2013555\u20131234", PHONE),
+        ("Tel0825551234", PHONE),
+        ("https://example.org/0825551234", PHONE),
+        ("08 25 55 12 34", PHONE),
+        ("sample@ex\u00e4mple.co.za", EMAIL),
+        ("sample (at) example.co.za", EMAIL),
+        ("sample [AT] example [dot] org", EMAIL),
+        ('"s n"@example.co.za', EMAIL),
+        ("sample @ example.co.za", EMAIL),
+        ("s@[10.0.0.1]", EMAIL),
+        ("sample\uff20example.org", EMAIL),
+        ("born 80/01/01", BIRTH_DATE),
+        ("born on the first of January 1980", BIRTH_DATE),
+        ("born 1 Jan. 1980", BIRTH_DATE),
+        ("born January 1, 1980", BIRTH_DATE),
+        ("born 1st January 1980", BIRTH_DATE),
+        ("born 1\u00a0January\u00a01980", BIRTH_DATE),
+        ("born 1980\u201301\u201301", BIRTH_DATE),
+        ("gebore 1 Januarie 1980", BIRTH_DATE),
+        ("geb. 1980-01-01", BIRTH_DATE),
+        (
+            "birth certificate issued by the Department of Home Affairs of RSA on: 1980-01-01",
+            BIRTH_DATE,
+        ),
         ("registrar@example.ac.za", EMAIL),
         ("mailto:a.b+c@example.org now", EMAIL),
         ("call 011 234 5678", PHONE),
@@ -102,8 +148,15 @@ def test_found(text: str, rule: str) -> None:
         "did:pset:za:2Ehyoj7sayTBjWor3RHQ6Hwc2eWN",
         "Date of birth",
         "birth_date",
-        "x8001015009087",  # part of a hash or name
-        "8001015009087f",
+        "0e8001015009087f" * 2,  # part of a hash
+        "curriculum 0671101000",
+        "SAQA ID 0123456789",
+        "ISO 0113456789",
+        "modules 06 07 08 09 10",
+        "stillborn rates 2019-01-01",
+        "Place of birth register 2020-01-01",
+        "Version 2.1 of 2021-01-01, reborn",
+        "+10 % 20 30 40",
         "1.2.840.10045.3.1.7",
         "https://example.org/v1/2024/01/31",
         "978-0-306-40615-7",
@@ -149,15 +202,21 @@ def test_document_is_searched_everywhere() -> None:
         "d": {"birth_date": "2001-02-03"},
         "e": {"dob": ["2001-02-03"]},
         "f": [{"mail": "a@example.org"}],
+        "g": {"title": "x", "birthDate": {"type": "string", "examples": ["1990-01-01"]}},
+        "h": ["800101", "5009087"],
+        "i": 1015009085,
     }
     found = {name: find_in_document(value, name) for name, value in where.items()}
     assert found == {
-        "a": Finding(SA_ID_NUMBER, "a.a[1]"),
-        "b": Finding(SA_ID_NUMBER, "b"),
+        "a": Finding(SA_ID_NUMBER, "a{0}[1]"),
+        "b": Finding(SA_ID_NUMBER, "b{0}"),
         "c": Finding(SA_ID_NUMBER, "c"),
-        "d": Finding(BIRTH_DATE, "d.birth_date"),
-        "e": Finding(BIRTH_DATE, "e.dob[0]"),
-        "f": Finding(EMAIL, "f[0].mail"),
+        "d": Finding(BIRTH_DATE, "d{0}"),
+        "e": Finding(BIRTH_DATE, "e{0}[0]"),
+        "f": Finding(EMAIL, "f[0]{0}"),
+        "g": Finding(BIRTH_DATE, "g{1}{1}[0]"),
+        "h": Finding(SA_ID_NUMBER, "h"),
+        "i": Finding(SA_ID_NUMBER, "i"),
     }
     assert find_in_document({"birth_date": True, "x": None, "n": 12}) is None
 
@@ -218,6 +277,6 @@ def test_document_text() -> None:
 
 
 def test_text_not_allowed_is_placed() -> None:
-    assert find_text_not_allowed({"a": ["fine", {"b": "\u202e"}]}, "content") == "content.a[1].b"
-    assert find_text_not_allowed({"a": {"\u202e": 1}}, "content") == "content.a"
+    assert find_text_not_allowed({"a": ["fine", {"b": "\u202e"}]}, "content") == "content{0}[1]{0}"
+    assert find_text_not_allowed({"a": {"\u202e": 1}}, "content") == "content{0}{0}"
     assert find_text_not_allowed({"a": [1, None, True, "fine"]}, "content") is None

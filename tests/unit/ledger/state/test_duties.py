@@ -10,6 +10,7 @@ import pytest
 from ledger.model.operations import (
     AccreditationReason,
     GrantAccreditation,
+    PublishResource,
     ResourceType,
     Scope,
     SuspendAccreditation,
@@ -94,6 +95,28 @@ def test_trade_of_a_qualification_is_the_same_subject(world: LedgerWorld) -> Non
     short = world.grant_operation("gaa", "trade-test", trades=["671101"])
     world.refuse(ReceiptCode.FIELD_INVALID, "qcto", short)
     world.grant("qcto", "gaa", "trade-test", trades=["za:ofo:2021:651202"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "member"),
+    [
+        ({"sub_framework": "HEQSF", "nqf_level": 5}, "sub_framework"),
+        ({"ofo": ["za:ofo:2021:651202"]}, "ofo"),
+        ({"ofo": []}, "ofo"),
+    ],
+)
+def test_qualification_stays_what_duties_were_judged_by(
+    world: LedgerWorld, changes: dict[str, object], member: str
+) -> None:
+    def version(**changes: object) -> PublishResource:
+        content = electrician(**changes)
+        return world.publish(
+            "saqa", ELECTRICIAN, ResourceType.QUALIFICATION, content, expected_version=1
+        )
+
+    results = world.refuse(ReceiptCode.RESOURCE_CONTENT_INVALID, "saqa", version(**changes))
+    assert results["field"] == f"content.{member}"
+    world.apply("saqa", version(title="Electrician", ofo=["za:ofo:2024:671101"]))
 
 
 def test_certifier_neither_trains_nor_assesses(world: LedgerWorld) -> None:
