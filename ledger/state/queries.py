@@ -126,7 +126,6 @@ def get_latest_resource(state: TransactionState, name: str) -> ResourceRecord | 
 
 def qualification_lookup(state: TransactionState) -> QualificationLookup:
     """Facts about qualifications registered on this ledger, from their newest version."""
-
     # One check asks about the same names for each grant held. A lookup lives as long as one
     # operation, which never publishes what it asks about.
     found: dict[str, QualificationFacts | None] = {}

@@ -86,6 +86,13 @@ def test_scope_covers_itself_unless_something_in_it_is_unknown(scope: Scope) -> 
         (facts := lookup(name)) is not None and facts.sub_framework in scope.sub_frameworks
         for name in scope.qualifications
     )
+    trades = {
+        trade for name in scope.qualifications if (facts := lookup(name)) for trade in facts.trades
+    }
+    if scope.trades and scope.sub_frameworks and "OQSF" not in scope.sub_frameworks:
+        consistent = False
+    if scope.qualifications and not trades.issuperset(scope.trades):
+        consistent = False
     assert covered is consistent
 
 
