@@ -49,6 +49,7 @@ class Usage:
     written_bytes: int
     """Sent to the disk, as the kernel counts."""
     memory_bytes: int
+    """Its own; pages of files that the kernel may drop are left out."""
 
 
 class NodeUnderTest:
@@ -70,13 +71,13 @@ class NodeUnderTest:
         written = re.search(
             r"^write_bytes: (\d+)", (process / "io").read_text("ascii"), re.MULTILINE
         )
-        resident = re.search(
-            r"^VmRSS:\s+(\d+) kB", (process / "status").read_text("utf-8"), re.MULTILINE
+        own = re.search(
+            r"^RssAnon:\s+(\d+) kB", (process / "status").read_text("utf-8"), re.MULTILINE
         )
         return Usage(
             cpu_s=(int(fields[11]) + int(fields[12])) / _CLOCK_TICKS,
             written_bytes=int(written[1]) if written else 0,
-            memory_bytes=int(resident[1]) * 1024 if resident else 0,
+            memory_bytes=int(own[1]) * 1024 if own else 0,
         )
 
     def author(self) -> Author:

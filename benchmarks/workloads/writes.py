@@ -14,6 +14,7 @@ After a round that warms up, each round gives one sample:
   floor of a write (`write-floor`), which no order of writes can go below.
 - `node-cpu`: processor seconds of the node for 1,000 writes; `client-cpu` that of the load itself.
 - `written`: bytes that the kernel sent to the disk, for one write.
+- `node-memory`: of the process after all rounds, without pages of files that are mapped.
 - `transactions-per-block`; `syncs-per-block`, counted by strace in a round that is not timed;
   `tree-keys-per-write`, counted by executing a block of as many of the same operations.
 
