@@ -39,6 +39,10 @@ _INPUT: Final = {
         "Write a DID, a short name such as qcto, or a code such as qcto:SDP-0142.",
     ),
     "SHELL_UNKNOWN": ("There is no completion for this shell.", "Choose one that --help names."),
+    "ARGUMENT_TYPE": (
+        "A call of the SDK was given a value of another kind than it takes.",
+        "Give the argument as the documentation of the call has it.",
+    ),
     "AT_IN_FUTURE": ("The time asked about has not come.", "Ask about today or a day before."),
     "DATE_OUT_OF_RANGE": ("The date lies before 1970.", "Give a later one."),
     "TIME_ZONE_MISSING": (
@@ -99,7 +103,7 @@ _INPUT: Final = {
     ),
     "KEY_URI_UNKNOWN": (
         "The address names no kind of key.",
-        "Give a path, file:PATH or pkcs11:…",
+        "Give a path or file:PATH.",
     ),
     "KEY_TYPE_UNKNOWN": ("There is no such type of key.", "Choose ed25519, p256 or bls."),
     "KEY_TYPE_NOT_FOR_ROLE": (
@@ -308,6 +312,10 @@ _INPUT: Final = {
         "A command of the story did not end as it should.",
         "The command and its answer are printed above: try it alone.",
     ),
+    "ALLOWED": (
+        "The decision is yes: the organisation may, by the ledger's present state.",
+        "Nothing.",
+    ),
     "MODULE_MISSING": (
         "A module that this command needs is not installed.",
         "pip install 'psetledger[node]'; nodes run on Linux.",
@@ -348,7 +356,7 @@ _COMPUTER: Final = {
     ),
     "PKCS11_UNAVAILABLE": (
         "This release signs with key files only.",
-        "Use file:PATH; hardware modules come with psetledger[hsm].",
+        "PKCS#11 is not supported yet: use a key file, file:PATH.",
     ),
     "PROFILE_DAMAGED": (
         "The profile cannot be read.",
@@ -549,6 +557,94 @@ _LIES: Final = {
     "OTHER_VALIDATORS": (
         "The answer is certified by validators that this trust root does not know.",
         "Get the network's present trust root from its operators.",
+    ),
+    "GENESIS_CERTIFICATE_INVALID": (
+        "A validator's TLS certificate in the genesis is none that can be used.",
+        "Get the genesis again from the network's operators.",
+    ),
+    "GENESIS_INCONSISTENT": (
+        "Parts of the genesis contradict each other.",
+        "Get the genesis again from the network's operators.",
+    ),
+    "GENESIS_KEY_INVALID": (
+        "The genesis holds a key that is none.",
+        "Get the genesis again from the network's operators.",
+    ),
+    "GENESIS_MALFORMED": (
+        "The genesis is no document of this form.",
+        "Get the genesis again from the network's operators.",
+    ),
+    "GENESIS_NOT_CANONICAL": (
+        "The genesis is not in its one canonical form: it was edited or reformatted.",
+        "Get the genesis again from the network's operators; never edit it.",
+    ),
+    "GENESIS_POSSESSION_INVALID": (
+        "A validator has not proven that it holds its voting key.",
+        "Do not use this genesis; tell the network's operators.",
+    ),
+    "GENESIS_REQUEST_INVALID": (
+        "An organisation in the genesis has not signed its own entry.",
+        "Do not use this genesis; tell the network's operators.",
+    ),
+    "GENESIS_UNSUPPORTED": (
+        "The genesis asks for what this release does not know.",
+        "Install a newer psetledger.",
+    ),
+    "CERTIFICATE_INVALID": (
+        "A block's certificate does not verify: its signatures are not the validators'.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "NOT_CERTIFIED": (
+        "A block was shown without a certificate.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "HEAD_MISMATCH": (
+        "The block shown is not the one that the certificate is for.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "OTHER_CHAIN": (
+        "The answer is of another network.",
+        "Check which network was meant; one that was built anew has another fingerprint.",
+    ),
+    "CHAIN_MISMATCH": (
+        "A certificate is of another network.",
+        "Check which network was meant; one that was built anew has another fingerprint.",
+    ),
+    "KEYS_MISMATCH": (
+        "The answer is about other keys of the state than were asked for.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "VALUE_NOT_PROVEN": (
+        "A value, or that there is none, does not follow from the certified state.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "RECEIPT_NOT_PROVEN": (
+        "A receipt does not follow from the certified block.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "TRANSACTION_NOT_PROVEN": (
+        "A transaction does not follow from the certified block.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "SIGNER_BITS_INVALID": (
+        "A certificate names its signers in a form that it cannot have.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "TOO_FEW_SIGNERS": (
+        "Fewer validators signed than a quorum needs.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "VALIDATORS_INVALID": (
+        "A set of validators cannot be like this.",
+        "Get the network's present trust root from its operators.",
+    ),
+    "VOTE_MALFORMED": (
+        "What the validators signed is no vote.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "BLS_BACKEND_MISSING": (
+        "No library for BLS12-381 signatures is installed.",
+        "Install psetledger again, with its dependencies.",
     ),
     "PROTOCOL_UNKNOWN": ("The network speaks a newer protocol.", "Install a newer psetledger."),
     "STATE_MALFORMED": (

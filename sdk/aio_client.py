@@ -17,6 +17,14 @@ from typing import Any, Final, Self, TypeVar
 from ledger.model.keys import KeyRole
 from sdk import accreditations as grants
 from sdk import blocks, did_documents, organisations, resources, status_lists
+from sdk.arguments import (
+    check_bytes,
+    check_duration,
+    check_flag,
+    check_text,
+    check_text_or_bytes,
+    check_text_or_path,
+)
 from sdk.authors import Authors
 from sdk.clock import clock_ms
 from sdk.errors import CallerError
@@ -24,7 +32,7 @@ from sdk.evidence import EvidenceStore
 from sdk.failover import Failover
 from sdk.home import Home
 from sdk.light_client import LightClient, TrustStore
-from sdk.moments import day_asked, resolve_moment
+from sdk.moments import check_height, day_asked, resolve_moment
 from sdk.network_reader import Believer, NetworkReader
 from sdk.networks import TRUST_FILE, Network, resolve_network
 from sdk.node_api import NodeCallError
@@ -81,8 +89,13 @@ class LedgerClient:
 
         Raises:
             CallerError: NOT_A_DEVELOPMENT_NETWORK: only there the client's checks may be left out.
+            CallerError: ARGUMENT_TYPE: org, timeout or max_age; a negative one too.
             TrustError: TRUST_STATE_DAMAGED.
         """
+        if org is not None:
+            check_text(org, "org")
+        check_duration(timeout, "timeout")
+        check_duration(max_age, "max_age")
         if not client_checks and not network.is_development:
             raise CallerError(
                 "only a development network is asked without the client's own checks",
@@ -160,6 +173,11 @@ class LedgerClient:
             CallerError, TrustError: as `sdk.networks.resolve_network`.
             PsetError: NO_TRUST_ROOT.
         """
+        if network is not None:
+            check_text_or_path(network, "network")
+        if home is not None:
+            check_text_or_path(home, "home")
+        check_flag(client_checks, "client_checks")
         from sdk.transport import GrpcNode
 
         found = Home.find(home)
@@ -260,6 +278,7 @@ class LedgerClient:
 
     async def get(self, key: bytes) -> Proven[bytes | None]:
         """The value under a state key; None: proven absent."""
+        check_bytes(key, "key")
         return await self.ask(lambda view: view.get(key))
 
     async def acting_did(self) -> str:
@@ -287,12 +306,14 @@ class LedgerClient:
         Raises:
             CallerError: ORGANISATION_UNKNOWN, ORGANISATION_MALFORMED, and those of `at`.
         """
+        check_text(org, "org")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
         return await self.ask(lambda view: organisations.read_organisation(view, org, name, at_ms))
 
     async def organisations(self, type: str = "") -> Proven[Sequence[Organisation]]:  # noqa: A002
         """All organisations, or those of one type."""
+        check_text(type, "type")
         return await self.ask(lambda view: organisations.list_organisations(view, type))
 
     async def did_document(self, did: str, *, at: When = None) -> Proven[Mapping[str, Any]]:
@@ -301,6 +322,7 @@ class LedgerClient:
         Raises:
             CallerError: DID_MALFORMED, DID_UNKNOWN, DID_DEACTIVATED, and those of `at`.
         """
+        check_text(did, "did")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
         return await self.ask(lambda view: did_documents.read_did_document(view, did, name, at_ms))
@@ -311,6 +333,7 @@ class LedgerClient:
         Raises:
             CallerError: DID_MALFORMED, DID_UNKNOWN.
         """
+        check_text(did, "did")
         name = self.network.genesis.network
         return await self.ask(
             lambda view: did_documents.make_did_history(
@@ -324,6 +347,7 @@ class LedgerClient:
         Raises:
             CallerError: RESOURCE_UNKNOWN, RESOURCE_NAME_MALFORMED, and those of `at`.
         """
+        check_text(name_or_url, "name_or_url")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
         return await self.ask(lambda view: resources.read_resource(view, name_or_url, name, at_ms))
@@ -334,6 +358,7 @@ class LedgerClient:
         Raises:
             CallerError: RESOURCE_TYPE_UNKNOWN.
         """
+        check_text(type, "type")
         held = resources.parse_resource_type(type)
         return await self.ask(lambda view: resources.list_resources(view, held))
 
@@ -347,6 +372,7 @@ class LedgerClient:
         Raises:
             CallerError: ORGANISATION_UNKNOWN, ORGANISATION_MALFORMED, and those of `at`.
         """
+        check_text(org, "org")
         at_ms = await self._moment(at)
         day = day_asked(at, at_ms, self._time_ms())
         name = self.network.genesis.network
@@ -362,6 +388,7 @@ class LedgerClient:
         Raises:
             CallerError: GRANT_UNKNOWN.
         """
+        check_text(grant_id, "grant_id")
         return await self.ask(lambda view: grants.read_history(view, grant_id))
 
     async def status_list(self, url: str, *, at: When = None) -> Proven[StatusList]:
@@ -370,6 +397,7 @@ class LedgerClient:
         Raises:
             CallerError: STATUS_LIST_UNKNOWN, STATUS_LIST_URL, and those of `at`.
         """
+        check_text(url, "url")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
         return await self.ask(lambda view: status_lists.read_status_list(view, url, name, at_ms))
@@ -380,6 +408,7 @@ class LedgerClient:
         Raises:
             CallerError: ORGANISATION_UNKNOWN, ORGANISATION_MALFORMED.
         """
+        check_text(org, "org")
         name = self.network.genesis.network
 
         def question(view: StateView) -> Sequence[str]:
@@ -397,6 +426,7 @@ class LedgerClient:
         Raises:
             CallerError: HEIGHT_UNKNOWN.
         """
+        check_height(height)
         held = await self.reader.head_at(height)
         return await self.reader.call(
             lambda node, seconds: node.get_block(height, seconds=seconds),
@@ -483,6 +513,7 @@ class LedgerClient:
             CallerError: TRANSACTION_ID_INVALID, ORGANISATION_MISSING (for a key).
             UnavailableError, TrustError.
         """
+        check_text_or_bytes(id_or_key, "id_or_key")
         return await self._submitter.transaction(id_or_key)
 
     async def _moment(self, at: When) -> int | None:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from ledger.model.civil_date import DAY_MAX, OPEN_END, day_end_ms, day_of, day_start_ms
+from sdk.arguments import check_integer, check_when
 from sdk.errors import CallerError
 from sdk.reader import VerifiedReader
 from sdk.results import When
@@ -19,6 +20,9 @@ from sdk.results import When
 EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 """How far an instant may lie ahead of this computer's clock."""
+
+HEIGHT_MAX: Final = 2**63 - 1
+"""What a height has room for wherever one is stored or sent."""
 
 
 def day_number(day: date) -> int:
@@ -78,11 +82,13 @@ async def resolve_moment(at: When, reader: VerifiedReader, now_ms: int) -> int |
     """Ledger time meant by `at`; None when nothing was asked.
 
     Raises:
-        CallerError: AT_IN_FUTURE, HEIGHT_UNKNOWN, TIME_ZONE_MISSING, DATE_OUT_OF_RANGE.
+        CallerError: AT_IN_FUTURE, HEIGHT_UNKNOWN, TIME_ZONE_MISSING, DATE_OUT_OF_RANGE,
+            ARGUMENT_TYPE.
         UnavailableError, TrustError: reading the time of a height.
     """
     if at is None:
         return None
+    check_when(at, "at")
     if isinstance(at, datetime):
         time_ms = to_ms(at)
         _check_past(time_ms - CLOCK_TOLERANCE_MS, now_ms, at.isoformat())
@@ -91,13 +97,24 @@ async def resolve_moment(at: When, reader: VerifiedReader, now_ms: int) -> int |
         number = day_number(at)
         _check_past(day_start_ms(number) - CLOCK_TOLERANCE_MS, now_ms, at.isoformat())
         return day_end_ms(number)
-    if at < 0:
+    check_height(at)
+    return await reader.time_at(at)
+
+
+def check_height(height: int) -> None:
+    """Refuse what can be the height of no block.
+
+    Raises:
+        CallerError: HEIGHT_UNKNOWN; ARGUMENT_TYPE for what is no integer.
+    """
+    check_integer(height, "a height")
+    if not 0 <= height <= HEIGHT_MAX:
         raise CallerError(
-            f"there is no height {at}",
+            # No number: of one with many digits Python makes no text.
+            "no block has a height below zero or above the highest that a ledger can count",
             code="HEIGHT_UNKNOWN",
             remedy="See `pset ledger head` for the newest height.",
         )
-    return await reader.time_at(at)
 
 
 def day_asked(at: When, time_ms: int | None, now_ms: int) -> int:

@@ -8,8 +8,9 @@ like reads; when no answer comes, the error's `phase` says what is known.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal, get_args
 
 from ledger.model.genesis import Genesis
 from ledger.model.hashes import compute_transaction_id
@@ -25,9 +26,10 @@ from ledger.model.verification import (
     decode_message,
     decode_transaction_proof,
 )
+from sdk.arguments import check_bytes, check_duration
 from sdk.authors import Authors
 from sdk.client_checks import OperationRefusal, check_operation
-from sdk.errors import CallerError, RefusedError
+from sdk.errors import CallerError, RefusedError, UnavailableError
 from sdk.failover import Failover
 from sdk.moments import to_instant
 from sdk.network_reader import Believer, NetworkReader
@@ -61,6 +63,7 @@ IDEMPOTENCY_KEY_SIZE: Final = 16
 AnyOperation = Operation | ModelOperation
 """What `submit` takes: a promised operation, or the ledger's own."""
 
+_MODEL_OPERATIONS: Final[tuple[type[ModelOperation], ...]] = get_args(ModelOperation)
 _AUTHOR_CODES: Final = frozenset({ReceiptCode.KEY_NOT_AUTHORISED, ReceiptCode.AUTHOR_UNKNOWN})
 _PASSING: Final = frozenset(
     {
@@ -107,6 +110,7 @@ class Submitter:
         signers: Sequence[Signer] | None = None,
     ) -> Receipt:
         """As `LedgerClient.submit`."""
+        _check_wait(wait)
         try:
             signed = await self._sign(operation, idempotency_key, expires_in, signers)
         except OperationRefusal as refusal:
@@ -122,6 +126,7 @@ class Submitter:
         self, operations: Iterable[AnyOperation], *, wait: Wait = Wait.CERTIFIED
     ) -> AsyncIterator[Receipt]:
         """As `LedgerClient.submit_many`."""
+        _check_wait(wait)
         batch: list[SignedTransaction | Receipt] = []
         size = 0
         for operation in operations:
@@ -177,16 +182,21 @@ class Submitter:
                 )
             return await node.get_transaction(transaction_id=asked, seconds=seconds)
 
-        def accept(answer: TransactionAnswer, _floor: object) -> TransactionStatus:
+        def accept(
+            answer: TransactionAnswer, _floor: object
+        ) -> Literal["pending", "unknown"] | _Proven:
             if answer.state is TransactionState.PENDING:
-                return TransactionStatus("pending", None)
+                return "pending"
             if answer.state is TransactionState.UNKNOWN:
-                return TransactionStatus("unknown", None)
+                return "unknown"
             found = _read_id(answer.proof, author, asked) if author else asked
-            receipt = self._accept_receipt(answer.proof, found)
-            return TransactionStatus("applied" if receipt.applied else "refused", receipt)
+            return self._accept_receipt(answer.proof, found)
 
-        return await self._reader.call(send, accept, question=f"transaction {asked.hex()}")
+        found = await self._reader.call(send, accept, question=f"transaction {asked.hex()}")
+        if isinstance(found, str):
+            return TransactionStatus(found, None)
+        receipt = await self._date(found)
+        return TransactionStatus("applied" if receipt.applied else "refused", receipt)
 
     async def _sign(
         self,
@@ -196,8 +206,11 @@ class Submitter:
         signers: Sequence[Signer] | None = None,
     ) -> SignedTransaction:
         """Raises OperationRefusal, CallerError, KeyAccessError and what reading raises."""
-        held = operation.to_model() if isinstance(operation, Operation) else operation
+        held = _to_model(operation)
+        if idempotency_key is not None:
+            check_bytes(idempotency_key, "idempotency_key")
         key = check_idempotency_key(idempotency_key)
+        check_duration(expires_in, "expires_in", is_any=True)
         if self._client_checks:
             check_operation(held, network=self._genesis.network, charter=self._genesis.charter)
         author = await self._authors.author(signers)
@@ -213,27 +226,28 @@ class Submitter:
         )
 
     async def _send(self, signed: SignedTransaction, wait: Wait) -> Receipt:
-        async def attempt(node: Node, seconds: float) -> Receipt:
+        async def attempt(node: Node, seconds: float) -> Receipt | _Proven:
             answer = await node.submit(signed.encoded, wait, seconds=seconds)
             if wait is Wait.ACCEPTED:
                 return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
             return self._believe(answer, signed, node.name)
 
         try:
-            return await self._failover.run(
+            answer = await self._failover.run(
                 attempt, seconds=self._seconds, is_write=True, transaction_id=signed.hex_id
             )
         except NodeCallError as error:
             if get_code(error.reason) in _AUTHOR_CODES:
                 self._authors.forget()
             raise as_write_error(error, signed.hex_id) from error
+        return answer if isinstance(answer, Receipt) else await self._date(answer)
 
     async def _send_batch(
         self, batch: Sequence[SignedTransaction | Receipt], wait: Wait
     ) -> Sequence[Receipt]:
         """Receipts for a batch; what was refused before it was sent is in it as a receipt."""
         signed = [held for held in batch if isinstance(held, SignedTransaction)]
-        answers: dict[bytes, Receipt | None] = {}
+        answers: dict[bytes, Receipt | _Proven | None] = {}
         if signed:
             answers = await self._send_signed(signed, wait)
         receipts: list[Receipt] = []
@@ -242,15 +256,19 @@ class Submitter:
                 receipts.append(held)
             else:
                 answer = answers[held.transaction_id]
-                receipts.append(await self._send_again(held, wait) if answer is None else answer)
+                if answer is None:
+                    answer = await self._send_again(held, wait)
+                elif isinstance(answer, _Proven):
+                    answer = await self._date(answer)
+                receipts.append(answer)
         return receipts
 
     async def _send_signed(
         self, signed: Sequence[SignedTransaction], wait: Wait
-    ) -> dict[bytes, Receipt | None]:
+    ) -> dict[bytes, Receipt | _Proven | None]:
         """Receipts by transaction id; None for what must be sent again."""
 
-        async def attempt(node: Node, seconds: float) -> dict[bytes, Receipt | None]:
+        async def attempt(node: Node, seconds: float) -> dict[bytes, Receipt | _Proven | None]:
             items = await node.submit_batch(
                 [held.encoded for held in signed], wait, seconds=seconds
             )
@@ -278,7 +296,7 @@ class Submitter:
 
     def _accept_item(
         self, item: BatchItem, signed: SignedTransaction, wait: Wait, endpoint: str
-    ) -> Receipt | None:
+    ) -> Receipt | _Proven | None:
         if item.reason:
             code = get_code(item.reason)
             if code is None or item.reason in _PASSING:
@@ -288,7 +306,7 @@ class Submitter:
             return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
         return self._believe(item.proof, signed, endpoint)
 
-    def _believe(self, answer: bytes, signed: SignedTransaction, endpoint: str) -> Receipt:
+    def _believe(self, answer: bytes, signed: SignedTransaction, endpoint: str) -> _Proven:
         return self._reader.believe(
             answer,
             lambda held: self._accept_receipt(held, signed.transaction_id),
@@ -296,10 +314,60 @@ class Submitter:
             endpoint=endpoint,
         )
 
-    def _accept_receipt(self, answer: bytes, transaction_id: bytes) -> Receipt:
+    def _accept_receipt(self, answer: bytes, transaction_id: bytes) -> _Proven:
         held, proof = self._believer.accept_transaction(answer, transaction_id)
         file = encode_transaction_proof_file(proof) if self._believer.is_verifying else b""
-        return _make_receipt(held, file)
+        return _Proven(held, file)
+
+    async def _date(self, proven: _Proven) -> Receipt:
+        """The receipt, as of the block it names: of a repeat an earlier one than proves it."""
+        held, head = proven.held.receipt, proven.held.head
+        time_ms = head.time
+        if held.height != head.header.height:
+            try:
+                time_ms = await self._reader.time_at(held.height)
+            except UnavailableError as error:
+                # A read failed, but the call was a write, and it has arrived.
+                error.phase, error.transaction_id = "unknown", held.transaction_id.hex()
+                raise
+        return make_receipt(
+            held.code,
+            transaction_id=held.transaction_id.hex(),
+            height=held.height,
+            index=held.index,
+            as_of=to_instant(time_ms),
+            results=held.results,
+            proof=proven.file,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A receipt that is believed, and its proof as a file."""
+
+    held: VerifiedTransaction
+    file: bytes
+
+
+def _to_model(operation: object) -> ModelOperation:
+    if isinstance(operation, Operation):
+        return operation.to_model()
+    if isinstance(operation, _MODEL_OPERATIONS):
+        return operation
+    raise CallerError(
+        "this is no operation",
+        code="ARGUMENT_TYPE",
+        remedy="Give one of psetledger.operations.",
+    )
+
+
+def _check_wait(wait: object) -> None:
+    if not isinstance(wait, Wait):
+        raise CallerError(
+            "wait is a member of Wait",
+            code="ARGUMENT_TYPE",
+            remedy="Give psetledger.Wait.CERTIFIED or Wait.ACCEPTED.",
+        )
 
 
 def _read_id(answer: bytes, author: str, key: bytes) -> bytes:
@@ -310,19 +378,6 @@ def _read_id(answer: bytes, author: str, key: bytes) -> bytes:
     if (body.author, body.idempotency_key) != (author, key):
         raise ProofError(TRANSACTION_NOT_PROVEN, "the transaction has another author or key")
     return compute_transaction_id(transaction.body)
-
-
-def _make_receipt(held: VerifiedTransaction, proof: bytes) -> Receipt:
-    receipt = held.receipt
-    return make_receipt(
-        receipt.code,
-        transaction_id=receipt.transaction_id.hex(),
-        height=receipt.height,
-        index=receipt.index,
-        as_of=to_instant(held.head.time),
-        results=receipt.results,
-        proof=proof,
-    )
 
 
 def _parse_id_or_key(id_or_key: str | bytes) -> bytes:

@@ -23,6 +23,7 @@ from sdk.errors import (
     RefusedError,
     TrustError,
 )
+from sdk.moments import to_instant
 from sdk.node_api import CallFault, NodeCallError
 from sdk.operations import (
     AddSite,
@@ -143,6 +144,7 @@ def test_the_same_key_gives_the_first_receipt(world: CertifiedWorld, client: Led
         height,
         first.result,
     )
+    assert again.as_of == first.as_of < to_instant(world.header.time), "of the block it names"
     with pytest.raises(RefusedError) as caught:
         run(client.submit(site(world, "2"), idempotency_key=KEY))
     assert caught.value.code == "IDEMPOTENCY_KEY_REUSED"
