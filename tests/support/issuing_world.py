@@ -57,7 +57,7 @@ class IssuingWorld:
         self.world: LedgerWorld = make_training_world()
         self.world.skip_to("2024-02-01")
         self.template_urls = {
-            name: self.publish_template("saqa", name, bundled_template(name))
+            name: self.publish_template("qcto", name, bundled_template(name))
             for name in (STATEMENT, CERTIFICATE)
         }
         self.grant_id = self.grant() if is_granted else ""

@@ -104,7 +104,7 @@ def test_a_later_template_version_does_not_change_what_was_issued(desk: Desk) ->
     content = json.loads(bundled_template(STATEMENT))
     content["title"] = "Statement of results (revised)"
     desk.issuing.publish_template(
-        "saqa", STATEMENT, json.dumps(content).encode(), expected_version=1
+        "qcto", STATEMENT, json.dumps(content).encode(), expected_version=1
     )
     assert desk.issue() == first
     later = run(desk.issuer.issue(desk.draft(), record_id="S2"))
@@ -150,7 +150,7 @@ def test_an_older_published_version_may_come_from_its_file(desk: Desk, tmp_path:
     path.write_bytes(bundled_template(STATEMENT))
     content = json.loads(bundled_template(STATEMENT)) | {"title": "Revised"}
     desk.issuing.publish_template(
-        "saqa", STATEMENT, json.dumps(content).encode(), expected_version=1
+        "qcto", STATEMENT, json.dumps(content).encode(), expected_version=1
     )
     credential = run(desk.issuer.issue(desk.draft(path), record_id=RECORD))
     assert b"Revised" not in credential.document
