@@ -237,7 +237,6 @@ def test_a_template_that_is_not_published(desk: Desk, template: str) -> None:
 def test_a_resource_that_is_no_template(desk: Desk) -> None:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:uuid:58172aac-d8ba-41ed-83dd-0b3aef56cc33",
         "title": "Sample",
         "type": "object",
     }
