@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from sdk.errors import CallerError
+from sdk.errors import CallerError, PsetError
 
 JOIN_SECONDS_MAX: Final = 5.0
 
@@ -23,6 +23,8 @@ class BackgroundLoop:
     def __init__(self, name: str = "psetledger-client") -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(handle_loop_exception)
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(target=_run, args=(self._loop,), name=name, daemon=True)
         self._thread.start()
         # A client that nobody closed must not keep its thread until the interpreter ends.
@@ -30,7 +32,7 @@ class BackgroundLoop:
 
     @property
     def is_closed(self) -> bool:
-        return not self._finalizer.alive
+        return self._is_closed
 
     @property
     def is_alive(self) -> bool:
@@ -41,11 +43,9 @@ class BackgroundLoop:
         """The result of a coroutine; Ctrl-C cancels it.
 
         Raises:
-            CallerError: CLIENT_CLOSED, or SYNC_CALL_IN_CALLBACK: called from the loop itself.
+            CallerError: CLIENT_CLOSED, also when it is closed meanwhile, or SYNC_CALL_IN_CALLBACK:
+                called from the loop itself.
         """
-        if self.is_closed:
-            coroutine.close()
-            raise CallerError("the client is closed", code="CLIENT_CLOSED", remedy="Connect again.")
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise CallerError(
@@ -53,9 +53,22 @@ class BackgroundLoop:
                 code="SYNC_CALL_IN_CALLBACK",
                 remedy="Use psetledger.aio there.",
             )
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        # Under the lock, so that the loop is stopped only behind everything it was given.
+        with self._lock:
+            if self._is_closed:
+                coroutine.close()
+                raise _closed()
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
+        except PsetError:
+            raise
+        except Exception as error:
+            future.cancel()
+            if self._is_closed:
+                # Whatever it was that broke under the call, this is why.
+                raise _closed() from error
+            raise
         except BaseException:
             future.cancel()
             raise
@@ -80,9 +93,28 @@ class BackgroundLoop:
             if aclose is not None and not self.is_closed:
                 self.run(aclose())
 
-    def close(self) -> None:
-        """Stop the loop and its thread. Idempotent."""
-        self._finalizer()
+    def close(self, finish: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Refuse further calls, run `finish` as the last one, stop the loop. Idempotent.
+
+        Calls of other threads that are under way end with CLIENT_CLOSED.
+        """
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        try:
+            if finish is not None and threading.current_thread() is not self._thread:
+                asyncio.run_coroutine_threadsafe(_await(finish), self._loop).result()
+        finally:
+            self._finalizer()
+
+
+async def _await(finish: Callable[[], Awaitable[None]]) -> None:
+    await finish()
+
+
+def _closed() -> CallerError:
+    return CallerError("the client is closed", code="CLIENT_CLOSED", remedy="Connect again.")
 
 
 def handle_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -93,17 +93,19 @@ class LedgerClient:
         try:
             loop.run(client.open())
         except BaseException:
-            loop.run(client.close())
-            loop.close()
+            loop.close(client.close)
             raise
         return cls(client, loop)
 
     def close(self) -> None:
-        """Close the connections and the client's thread. Idempotent."""
-        if not self._loop.is_closed:
+        """Close the connections and the client's thread. Idempotent.
+
+        Calls of other threads that are under way end with CLIENT_CLOSED.
+        """
+        if self._owns_loop:
+            self._loop.close(self._client.close)
+        elif not self._loop.is_closed:
             self._loop.run(self._client.close())
-            if self._owns_loop:
-                self._loop.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,48 @@ def test_errors_come_back() -> None:
     with pytest.raises(LookupError):
         loop.run(fail())
     loop.close()
+
+
+def test_closing_ends_the_calls_of_other_threads_with_a_code() -> None:
+    """Whatever breaks under a call while the loop is closed, the caller hears that it was closed."""
+    loop = BackgroundLoop()
+    begun = threading.Semaphore(0)
+    breaks, broken = asyncio.Event(), asyncio.Event()
+    found: list[str] = []
+
+    async def wait_for_ever() -> None:
+        begun.release()
+        await asyncio.Event().wait()
+
+    async def lose_the_connection() -> None:
+        begun.release()
+        await breaks.wait()
+        broken.set()
+        raise RuntimeError("the channel is closed")
+
+    async def finish() -> None:
+        breaks.set()
+        await broken.wait()
+
+    def call(wanted: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            loop.run(wanted())
+        except BaseException as error:  # noqa: BLE001 (which one it is, is what is tested)
+            found.append(getattr(error, "code", repr(error)))
+
+    threads = [
+        threading.Thread(target=call, args=(wanted,))
+        for wanted in (wait_for_ever, lose_the_connection)
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert begun.acquire(timeout=20)
+    loop.close(finish)
+    for thread in threads:
+        thread.join(20)
+    assert found == ["CLIENT_CLOSED"] * 2
+    assert not loop.is_alive
 
 
 def test_a_call_from_within_is_refused_instead_of_waiting_for_ever() -> None:
