@@ -19,7 +19,7 @@ from cli.context import CliContext, pass_context
 from cli.errors import ExitCode
 from cli.parameters import DAY
 from cli.wording import SOUTH_AFRICA, show_day, show_instant
-from cli.writing import WriteOptions, submit, write_options
+from cli.writing import WriteOptions, find_first_receipt, submit, write_options
 
 if TYPE_CHECKING:
     from cli.accreditation_questions import SecondParty
@@ -153,15 +153,10 @@ def _today() -> date:
 
 
 def _version(client: LedgerClient, grant_id: str, write: WriteOptions) -> int:
-    """The version of the grant that the change is made to.
-
-    A repeat under the same idempotency key must ask for the very same thing, so it names the version
-    that the first one found.
-    """
-    if write.idempotency_key is not None:
-        receipt = client.transaction(write.idempotency_key).receipt
-        if receipt is not None and receipt.result.get("grant_id") == grant_id:
-            return int(receipt.result["version"]) - 1
+    """The version of the grant that the change is made to; for a repeat, that of the first time."""
+    receipt = find_first_receipt(client, write)
+    if receipt is not None and receipt.result.get("grant_id") == grant_id:
+        return int(receipt.result["version"]) - 1
     return client.accreditation(grant_id).value.version
 
 

@@ -17,11 +17,18 @@ from cli.output import details, table
 from cli.parameters import DAY, DURATION, ORGANISATION
 from cli.reading import at_option, proof_option
 from cli.wording import SOUTH_AFRICA, show_instant
-from cli.writing import WriteOptions, submit, write_options
+from cli.writing import (
+    WriteOptions,
+    find_first_receipt,
+    show_receipt,
+    submit,
+    write_options,
+)
 
 if TYPE_CHECKING:
     from sdk.client import LedgerClient
-    from sdk.results import DidHistory, DidKey, When
+    from sdk.results import DidHistory, DidKey, Receipt, When
+    from sdk.signers import Signer
 
 ROLES: Final = ("admin", "ledger", "issue", "recovery")
 
@@ -178,6 +185,12 @@ def rotate_key(
     with context.client(write, role="admin") as client:
         name = resolve_did(client, subject)
         held = client.did_history(name).value
+        first = find_first_receipt(client, write)
+        if first is not None and _is_rotated_to(held, first, role, signer):
+            line = f"{role} key gave way to {signer.key_id}"
+            names = {"did": name, "new_key": signer.key_id}
+            show_receipt(context, first, done=line, data=names)
+            return ExitCode.DONE
         retired = _find_retired(held, role, old_key)
         return submit(
             context,
@@ -194,6 +207,17 @@ def rotate_key(
             done=f"{role} key {retired.key_id} gave way to {signer.key_id}",
             data={"did": name, "retired_key": retired.key_id, "new_key": signer.key_id},
         )
+
+
+def _is_rotated_to(held: DidHistory, first: Receipt, role: str, signer: Signer) -> bool:
+    """Whether the receipt is of a change of this DID and the key is in place already."""
+    from ledger.model.multibase import encode_multikey
+    from sdk.signers import get_key_type
+
+    public_key = encode_multikey(get_key_type(signer), signer.public_key)
+    return first.result.get("did") == held.did and any(
+        (key.role, key.public_key) == (role, public_key) for key in held.keys
+    )
 
 
 def _find_retired(held: DidHistory, role: str, wanted: str | None) -> DidKey:

@@ -18,7 +18,7 @@ from cli.parameters import ParamType
 from cli.reading import FILE_TO_READ, at_option, proof_option
 from cli.records import lines
 from cli.wording import plural
-from cli.writing import WriteOptions, submit, write_options
+from cli.writing import WriteOptions, find_first_receipt, show_receipt, submit, write_options
 from ledger.model.limits import CONTENT_SIZE_MAX
 
 if TYPE_CHECKING:
@@ -86,6 +86,15 @@ def publish(
     content = _read_content(file)
     media_type = _SCHEMA_MEDIA_TYPE if resource_type == "JsonSchema" else _MEDIA_TYPE
     with context.client(write) as client:
+        first = _find_first(client, write, name, resource_type, content)
+        if first is not None:
+            data = {
+                "resource": name,
+                "type": resource_type,
+                "version": first.result["version"],
+            }
+            show_receipt(context, first, done=_published, data=data)
+            return ExitCode.DONE
         versions = _count_versions(client, name)
         operation = PublishResource(
             name, resource_type, content, expected_version=versions, media_type=media_type
@@ -108,23 +117,40 @@ def _published(receipt: Receipt) -> str:
 
 
 def _read_content(file: Path) -> bytes:
+    from sdk.credentials.jcs import parse_object
+    from sdk.credentials.problems import CredentialError
+
     with file.open("rb") as stream:
         content = stream.read(CONTENT_SIZE_MAX + 1)
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
+    if len(content) > CONTENT_SIZE_MAX:
         raise CommandError(
-            f"{file} is no JSON: {error}",
+            f"{file} has more than {CONTENT_SIZE_MAX:,} bytes",
             code="CONTENT_MALFORMED",
-            remedy="Mend the place that the error names.",
-        ) from None
-    if not isinstance(document, dict):
-        raise CommandError(
-            f"{file} holds no JSON object",
-            code="CONTENT_MALFORMED",
-            remedy="Put the document into one object: {…}.",
+            remedy="Split the document.",
         )
+    try:
+        parse_object(content, size_max=CONTENT_SIZE_MAX)
+    except CredentialError as error:
+        raise CommandError(
+            f"{file}: {error.text}",
+            code="CONTENT_MALFORMED",
+            remedy="Give one JSON object, {…}, and mend what the error names.",
+        ) from None
     return content
+
+
+def _find_first(
+    client: LedgerClient, write: WriteOptions, name: str, resource_type: str, content: bytes
+) -> Receipt | None:
+    """The receipt of this very publication under the same idempotency key.
+
+    Asked for first: the ledger's own comparison would see another version and another id.
+    """
+    first = find_first_receipt(client, write)
+    if first is None or first.result.get("name") != name:
+        return None
+    held = client.resource(f"{name}@{first.result['version']}").value
+    return first if (held.type, held.content) == (resource_type, content) else None
 
 
 def _count_versions(client: LedgerClient, name: str) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WriteOptions",
+    "find_first_receipt",
     "receipt_data",
     "show_decision",
     "show_receipt",
@@ -77,6 +78,17 @@ def submit(
         raise
     show_receipt(context, receipt, done=done, data=data, kind=kind)
     return ExitCode.DONE
+
+
+def find_first_receipt(client: LedgerClient, write: WriteOptions) -> Receipt | None:
+    """What was applied under the key of ``--idempotency-key`` before; None: nothing, or no key.
+
+    A repeat must ask for the very same thing, so it names the versions that the first one found.
+    """
+    if write.idempotency_key is None:
+        return None
+    receipt = client.transaction(write.idempotency_key).receipt
+    return receipt if receipt is not None and receipt.applied else None
 
 
 def receipt_data(receipt: Receipt, data: Mapping[str, Any] | None = None) -> dict[str, Any]:

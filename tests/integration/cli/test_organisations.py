@@ -258,3 +258,40 @@ def test_the_admin_key_rotates_itself(pset: Pset, request_file: Path) -> None:
     words = pset.words("did", "show", "ekt", "--history").stdout
     assert "ledger-3" in words
     assert "proven at height" in words
+
+
+def test_the_same_command_with_the_same_key_answers_the_first_receipt(
+    pset: Pset, request_file: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "repeat.json"
+    labels.write_text('{"languages": {"en": {"a": "b"}}}')
+    publish = ("schema", "publish", str(labels), "--name", "repeat", "--type", "DisplayBundle")
+    publish = (*publish, "--as", "qcto", "--idempotency-key", "5b" * 16)
+    first = pset.done(*publish)
+    assert pset.done(*publish) == first
+    labels.write_text('{"languages": {"en": {"a": "c"}}}')
+    other = pset(*publish)
+    assert (other.exit, other.error["code"]) == (3, "IDEMPOTENCY_KEY_REUSED")
+
+    pset.done("key", "generate", "ledger-4", "--role", "ledger", "--as", "ekt")
+    rotate = ("did", "rotate-key", "ekt", "--role", "ledger", "--new-key", "ledger-4")
+    rotate = (*rotate, "--idempotency-key", "5c" * 16)
+    done = pset.done(*rotate)
+    again = pset.done(*rotate)
+    assert again["transaction_id"] == done["transaction_id"]
+    assert again["height"] == done["height"]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"), [(b"{", "JSON"), (b"[]", "object"), (b'{"a": 1, "a": 2}', "a")]
+)
+def test_what_is_published_is_read_strictly(
+    pset: Pset, tmp_path: Path, content: bytes, word: str
+) -> None:
+    file = tmp_path / "content.json"
+    file.write_bytes(content)
+    publish = ("schema", "publish", str(file), "--name", "strict", "--type", "DisplayBundle")
+    ended = pset(*publish, "--as", "qcto")
+    assert (ended.exit, ended.error["code"]) == (2, "CONTENT_MALFORMED")
+    assert word in ended.error["text"]
+    assert "line 1 column" not in ended.error["text"]
