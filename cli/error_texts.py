@@ -630,6 +630,10 @@ _LIES: Final = {
         "A certificate names its signers in a form that it cannot have.",
         "Do not rely on the answer. Send the evidence to the network's operators.",
     ),
+    "SIGNATURE_FORM": (
+        "A signature in a certificate has a form that it cannot have.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
     "TOO_FEW_SIGNERS": (
         "Fewer validators signed than a quorum needs.",
         "Do not rely on the answer. Send the evidence to the network's operators.",

@@ -141,7 +141,7 @@ def signer(uri: str | Path, *, passphrase: Callable[[], str] | None = None) -> S
             raise KeyAccessError(
                 "this release signs with key files only, not with a PKCS#11 module",
                 code="PKCS11_UNAVAILABLE",
-                remedy="Use file:PATH; PKCS#11 comes with the extra psetledger[hsm].",
+                remedy="PKCS#11 is not supported yet: use a key file, file:PATH.",
             )
         if uri.startswith(_FILE_SCHEME):
             uri = uri.removeprefix(_FILE_SCHEME)
@@ -149,7 +149,7 @@ def signer(uri: str | Path, *, passphrase: Callable[[], str] | None = None) -> S
             raise CallerError(
                 f"{uri.partition(':')[0]}: names no kind of key",
                 code="KEY_URI_UNKNOWN",
-                remedy="Give a path, file:PATH or pkcs11:…",
+                remedy="Give a path or file:PATH.",
             )
     return LocalSigner(load_private_key(Path(uri), passphrase))
 

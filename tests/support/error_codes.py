@@ -10,11 +10,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
-RAISERS = {"NodeError", "usage_error", "StorageError", "CorruptionError"}
+RAISERS = {
+    "NodeError",
+    "usage_error",
+    "StorageError",
+    "CorruptionError",
+    "GenesisError",
+    "ProofError",
+    "CertificateError",
+}
 
 
 def codes_raised(*packages: str) -> set[str]:
-    """Codes given as ``code=…`` or as the first argument of a node's error, constants resolved."""
+    """Codes given as ``code=…`` or as the first argument of an error that takes it there, constants resolved."""
     found: set[str] = set()
     for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):

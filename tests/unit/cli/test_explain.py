@@ -35,6 +35,14 @@ def test_every_code_that_the_source_names_is_explained() -> None:
     assert raised - set(ENTRIES) == set()
 
 
+def test_codes_of_proofs_and_genesis_are_explained() -> None:
+    """They reach a user as the code of a TrustError, or in the text about a damaged network."""
+    raised = codes_raised("ledger/model")
+    assert raised >= {"VALUE_NOT_PROVEN", "GENESIS_INCONSISTENT", "TOO_FEW_SIGNERS"}
+    assert raised - set(ENTRIES) == set()
+    assert "ALLOWED" in ENTRIES
+
+
 def test_receipt_verdict_and_value_codes_are_explained_once() -> None:
     assert set(ENTRIES) >= {code.name for code in CODE_TEXTS} | set(VERDICT_TEXTS)
     assert set(ENTRIES) >= set(VALUE_CODES) | set(ERROR_TEXTS)
