@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from ledger.model.codec import encode
 from ledger.model.identifiers import resource_url
 from ledger.model.operations import (
     AccreditationReason,
@@ -20,6 +21,8 @@ from ledger.model.operations import (
     UpdateStatusList,
     WithdrawAccreditation,
 )
+from ledger.model.records import ReferenceRecord, ResourceNameRecord, ResourceRecord
+from ledger.model.schema import child_key, resource_key, resource_name_key
 from sdk.aio_verifier import Verifier
 from sdk.credentials.data_integrity import create_proof
 from sdk.credentials.jcs import JsonObject, canonicalize
@@ -97,6 +100,35 @@ class IssuingWorld:
         )
         self.world.apply(owner, operation)
         return resource_url(self.world.did(owner), operation.resource_id)
+
+    def plant_template(self, owner: str, name: str, content: bytes) -> str:
+        """A template that today's rules of the ledger refuse, as if other rules had let it in: what
+        a verifier refuses must not rest on those rules alone.
+        """
+        operation = self.world.publish(owner, name, ResourceType.CREDENTIAL_TEMPLATE, content)
+        did = self.world.did(owner)
+        url = resource_url(did, operation.resource_id)
+        name_key = resource_name_key(name)
+        record = ResourceRecord(
+            owner=did,
+            resource_id=operation.resource_id,
+            name=name,
+            type=operation.type,
+            version=1,
+            media_type=operation.media_type,
+            content=content,
+            checksum=operation.checksum,
+            created=self.world.time,
+        )
+        parent = ResourceNameRecord(child_count=1, owner=did, type=operation.type)
+        self.world.values.update(
+            {
+                resource_key(did, operation.resource_id): encode(record),
+                name_key: encode(parent),
+                child_key(name_key, 0): encode(ReferenceRecord(reference=url)),
+            }
+        )
+        return url
 
     def create_lists(self, owner: str) -> None:
         for purpose, word in (

@@ -16,11 +16,13 @@ from ledger.model.operations import (
     ResourceType,
     RotateKey,
 )
+from ledger.model.receipts import ReceiptCode
 from sdk.aio_issuer import Issuer
 from sdk.credentials.jcs import parse_object
 from sdk.credentials.template import bundled_template
 from sdk.drafts import Draft, DraftRefusedError, IssuedCredential
 from sdk.errors import CallerError, KeyAccessError, PsetError, RefusedError, UnavailableError
+from sdk.results import Receipt
 from tests.support.issuing_world import CERTIFICATE, STATEMENT
 from tests.support.ledger_execution import ELECTRICIAN, electrician
 from tests.support.registrar import RECORD, Desk, run
@@ -186,7 +188,7 @@ def test_a_provider_issues_no_certificate(desk: Desk) -> None:
 
 def test_a_provider_issues_nothing_under_a_template_of_its_own(desk: Desk) -> None:
     content = json.loads(bundled_template(STATEMENT)) | {"name": "gaa-statement"}
-    desk.issuing.publish_template("gaa", "gaa-statement", json.dumps(content).encode())
+    desk.issuing.plant_template("gaa", "gaa-statement", json.dumps(content).encode())
     draft = Draft.from_template("gaa-statement", desk.draft().values)
     with pytest.raises(RefusedError) as caught:
         run(desk.issuer.issue(draft, record_id=RECORD))
@@ -333,6 +335,41 @@ def test_two_issuers_of_one_store_issue_one_record_once(desk: Desk) -> None:
 
     assert len({credential.document for credential in run(race())}) == 1
     assert desk.created_lists == 2
+
+
+def test_a_refusal_has_the_receipt_of_nothing_sent(desk: Desk) -> None:
+    error = refused(desk, RefusedError, "ACCREDITATION_OUT_OF_SCOPE", site="7")
+    assert isinstance(error, RefusedError)
+    receipt = error.receipt
+    assert isinstance(receipt, Receipt)
+    assert (receipt.name, receipt.remedy) == (error.code, error.remedy)
+    assert (receipt.applied, receipt.height, receipt.transaction_id) == (False, -1, "")
+    assert receipt.code == ReceiptCode.NOT_AUTHORISED
+    assert error.transaction_id is None
+
+
+def test_arguments_of_another_kind(desk: Desk) -> None:
+    issuer: Any = desk.issuer
+    for call in (
+        lambda: issuer.issue({}, record_id="S"),
+        lambda: issuer.issue(desk.draft(), record_id=5),
+        lambda: issuer.check(None),
+        lambda: issuer.find(None),
+        lambda: issuer.revoke(5, reason="error"),
+        lambda: issuer.revoke(["S", 5], reason="error"),
+        lambda: issuer.revoke("S", reason=[]),
+        lambda: issuer.may_issue(91761, power=POWER),
+        lambda: issuer.may_issue("91761", power=None),
+        lambda: issuer.may_issue("91761", power=POWER, site=2),
+        lambda: issuer.may_issue("91761", power=POWER, on="2026-05-20"),
+    ):
+        with pytest.raises(CallerError) as caught:
+            run(call())
+        assert caught.value.code == "ARGUMENT_TYPE"
+    for template, values in ((5, {}), (None, {}), (STATEMENT, None), (STATEMENT, [])):
+        with pytest.raises(CallerError) as caught:
+            Draft.from_template(template, values)  # type: ignore[arg-type]
+        assert caught.value.code == "ARGUMENT_TYPE"
 
 
 # ---- may_issue, check

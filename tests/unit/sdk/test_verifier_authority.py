@@ -217,7 +217,7 @@ def test_another_qualification_is_out_of_scope(world: IssuingWorld) -> None:
 def test_a_provider_cannot_define_for_itself_what_it_may_issue(world: IssuingWorld) -> None:
     """The attack: a template called "Occupational certificate" that asks only for a power one has."""
     content = renamed(CERTIFICATE, "grand-certificate", power="issue-statement-of-results")
-    url = world.publish_template("gaa", "grand-certificate", content)
+    url = world.plant_template("gaa", "grand-certificate", content)
     report = world.verify(world.issue(template_url=url, template_content=content))
     assert report.code == "ACCREDITATION_OUT_OF_SCOPE"
     assert "defined by GAA" in report.checks[3].text
@@ -225,7 +225,7 @@ def test_a_provider_cannot_define_for_itself_what_it_may_issue(world: IssuingWor
 
 def test_a_template_by_an_unrelated_organisation_defines_nothing(world: IssuingWorld) -> None:
     content = renamed(STATEMENT, "nmu-statement")
-    url = world.publish_template("nmu", "nmu-statement", content)
+    url = world.plant_template("nmu", "nmu-statement", content)
     report = world.verify(world.issue(template_url=url, template_content=content))
     assert report.code == "ACCREDITATION_OUT_OF_SCOPE"
 
@@ -257,7 +257,7 @@ def test_a_council_issues_no_document_under_a_power_that_makes_none(
     url = world.publish_template("qcto", "good-certificate", good)
     assert world.verify(world.issue(issuer="qcto", template_url=url, template_content=good)).valid
     content = json.dumps(json.loads(good) | {"name": "evil", "power": power}).encode()
-    url = world.publish_template("qcto", "evil", content)
+    url = world.plant_template("qcto", "evil", content)
     report = world.verify(world.issue(issuer="qcto", template_url=url, template_content=content))
     assert (report.verdict, report.code) == (Verdict.INVALID, "ACCREDITATION_OUT_OF_SCOPE")
     assert "no document is issued under the power" in report.checks[3].text
