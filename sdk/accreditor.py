@@ -17,6 +17,7 @@ from ledger.model.charter_document import Charter
 from ledger.model.identifiers import is_qualification, qualification_name
 from sdk import aio_client, client
 from sdk.accreditations import make_accreditation, read_grant, read_grants
+from sdk.arguments import check_day, check_term, check_text, check_texts
 from sdk.errors import CallerError
 from sdk.moments import day_asked, day_number, to_date
 from sdk.operations import (
@@ -161,6 +162,17 @@ class AsyncAccreditor:
         trades: Sequence[str] = (),
     ) -> GrantAccreditation:
         """The operation of `grant`."""
+        check_text(org, "org")
+        for held, name in (
+            (powers, "powers"),
+            (qualifications, "qualifications"),
+            (sites, "sites"),
+            (sub_frameworks, "sub_frameworks"),
+            (designations, "designations"),
+            (trades, "trades"),
+        ):
+            check_texts(held, name)
+        check_term(valid, "valid")
         network, charter = self._client.reader.network, self._client.network.genesis.charter
         names = [parse_qualification(text) for text in qualifications]
         kinds = {
@@ -202,6 +214,7 @@ class AsyncAccreditor:
         self, grant_id: str, *, reason: str, effective: date
     ) -> SuspendAccreditation:
         """The operation of `suspend`."""
+        _check_event(grant_id, reason, effective)
         version = await self._version(grant_id)
         return SuspendAccreditation(grant_id, version, effective, reason)
 
@@ -209,6 +222,7 @@ class AsyncAccreditor:
         self, grant_id: str, *, reason: str, effective: date
     ) -> ReinstateAccreditation:
         """The operation of `reinstate`."""
+        _check_event(grant_id, reason, effective)
         version = await self._version(grant_id)
         return ReinstateAccreditation(grant_id, version, effective, reason)
 
@@ -216,12 +230,19 @@ class AsyncAccreditor:
         self, grant_id: str, *, reason: str, effective: date, ab_initio: bool = False
     ) -> WithdrawAccreditation:
         """The operation of `withdraw`."""
+        _check_event(grant_id, reason, effective)
         version = await self._version(grant_id)
         return WithdrawAccreditation(grant_id, version, effective, reason, ab_initio)
 
     async def _version(self, grant_id: str) -> int:
         proven = await self._client.ask(lambda view: read_grant(view, grant_id).version)
         return proven.value
+
+
+def _check_event(grant_id: object, reason: object, effective: object) -> None:
+    check_text(grant_id, "grant_id")
+    check_text(reason, "reason")
+    check_day(effective, "effective")
 
 
 class Accreditor:

@@ -31,6 +31,7 @@ from ledger.model.identifiers import is_qualification, resource_url
 from ledger.model.keys import KeyRole
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import StatusListRecord
+from sdk.arguments import check_day, check_instance, check_text
 from sdk.credentials.instants import civil_date_of
 from sdk.credentials.open_badges import MEDIA_TYPE
 from sdk.credentials.values import QUALIFICATION_PREFIX, check_values
@@ -150,6 +151,12 @@ class Issuer:
             CallerError: QUALIFICATION_MALFORMED, ORGANISATION_MISSING, ORGANISATION_UNKNOWN.
             UnavailableError, TrustError: as every read.
         """
+        check_text(qualification, "qualification")
+        check_text(power, "power")
+        if site is not None:
+            check_text(site, "site")
+        if on is not None:
+            check_day(on, "on")
         name = _qualification_name(qualification)
         did = await self._client.acting_did()
 
@@ -174,6 +181,7 @@ class Issuer:
         Raises:
             CallerError: TEMPLATE_UNKNOWN, TEMPLATE_NOT_PUBLISHED, TEMPLATE_MALFORMED.
         """
+        check_instance(draft, Draft, "draft")
         found = await self._find_template(draft.reference)
         today = civil_date_of(to_instant(self._client.now_ms))
         return row_errors(record_id, check_values(found.template, draft.values, today=today))
@@ -184,13 +192,14 @@ class Issuer:
         Raises:
             DraftRefusedError: the values, with the code of the first that is wrong.
             RefusedError: not accredited for it, or the qualification does not allow it: codes of
-                `may_issue`, without a receipt because nothing was sent.
+                `may_issue`; its receipt is of nothing that was sent.
             CallerError: RECORD_EXISTS (other content under this record id), RECORD_ID_MALFORMED,
                 TEMPLATE_UNKNOWN, TEMPLATE_NOT_PUBLISHED, TEMPLATE_MALFORMED, ISSUE_KEY_TYPE,
                 ISSUE_KEY_NOT_VALID, and those of the store.
             KeyAccessError: the key or the store cannot be used.
             UnavailableError, TrustError: as every read and write.
         """
+        check_instance(draft, Draft, "draft")
         check_record_id(record_id)
         store = await self._opened()
         known = await asyncio.to_thread(store.find, record_id)
@@ -223,6 +232,7 @@ class Issuer:
         Raises:
             KeyAccessError: the store cannot be used.
         """
+        check_text(record_id, "record_id")
         store = await self._opened()
         record = await asyncio.to_thread(store.find, record_id)
         return None if record is None or not record.is_issued else self._as_issued(record)

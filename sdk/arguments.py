@@ -61,6 +61,12 @@ def check_document(value: object) -> None:
         raise _refuse("document", "bytes, a text or a path")
 
 
+def check_instance(value: object, kind: type, name: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what is none of a class of the SDK."""
+    if not isinstance(value, kind):
+        raise _refuse(name, f"a {kind.__name__}")
+
+
 def check_mapping(value: object, name: str) -> None:
     """Raises CallerError ARGUMENT_TYPE for what is no mapping."""
     if not isinstance(value, Mapping):

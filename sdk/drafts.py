@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from ledger.model.identifiers import is_resource_name
 from ledger.model.limits import CONTENT_SIZE_MAX
 from ledger.model.operations import UpdateStatusList
+from sdk.arguments import check_mapping, check_text, check_text_or_path
 from sdk.credentials.jcs import canonicalize
 from sdk.credentials.problems import CredentialError, Problem
 from sdk.credentials.template_reader import parse_template
@@ -59,8 +60,11 @@ class Draft:
             values: by field; texts, integers, booleans, dates, and lists of such objects.
 
         Raises:
-            CallerError: TEMPLATE_NAME_MALFORMED, TEMPLATE_UNREADABLE, DRAFT_MALFORMED.
+            CallerError: TEMPLATE_NAME_MALFORMED, TEMPLATE_UNREADABLE, DRAFT_MALFORMED,
+                ARGUMENT_TYPE.
         """
+        check_text_or_path(template, "template")
+        check_mapping(values, "values")
         reference = _read_file(template) if isinstance(template, Path) else _parse_name(template)
         plain = cast("dict[str, Any]", _plain(values, DRAFT_DEPTH_MAX))
         return cls(reference, plain)
@@ -158,6 +162,7 @@ def check_record_id(record_id: str) -> None:
     Raises:
         CallerError: RECORD_ID_MALFORMED.
     """
+    check_text(record_id, "record_id")
     if not 0 < len(record_id) <= RECORD_ID_LENGTH_MAX or not record_id.isprintable():
         raise CallerError(
             f"a record id is 1 to {RECORD_ID_LENGTH_MAX} printable characters",

@@ -7,7 +7,7 @@ Pure but for the signer. `sdk.aio_issuer` reads the ledger, keeps the store and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from ledger.model.civil_date import day_of
 from ledger.model.identifiers import is_qualification, parse_resource_url, resource_url
 from ledger.model.keys import KeyRole, KeyType
+from ledger.model.receipts import ReceiptCode
 from ledger.model.records import KeyRecord
 from sdk.credentials.data_integrity import create_proof, verify_proof
 from sdk.credentials.facts import check_document
@@ -32,6 +33,7 @@ from sdk.errors import CallerError, KeyAccessError, RefusedError
 from sdk.issuer_records import ListPair, StoredRecord
 from sdk.moments import to_instant
 from sdk.reader import StateView
+from sdk.refusals import refusal_receipt
 from sdk.resources import read_resource
 from sdk.results import Decision, Resource
 from sdk.signers import Signer, get_key_type
@@ -205,7 +207,11 @@ def decide(
 
 
 def refuse(decision: Decision) -> RefusedError:
-    """The error for a decision that says no; nothing was sent, so there is no receipt."""
+    """The error for a decision that says no.
+
+    Nothing was sent: its receipt is in no block and has the decision's code as name. Its number is
+    that of NOT_AUTHORISED, because these codes have none.
+    """
     known = VERDICT_TEXTS.get(decision.code)
     remedies = {
         QUALIFICATION_NOT_REGISTERED: "Check the SAQA number; SAQA registers qualifications.",
@@ -219,7 +225,9 @@ def refuse(decision: Decision) -> RefusedError:
         decision.text or (known.text if known else ""),
         code=decision.code,
         remedy=remedy,
-        receipt=None,
+        receipt=replace(
+            refusal_receipt(ReceiptCode.NOT_AUTHORISED, ""), name=decision.code, remedy=remedy
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 from ledger.model import operations as model
 from ledger.model.limits import STATUS_CHANGES_COUNT_MAX
 from ledger.model.receipts import ReceiptCode
+from sdk.arguments import check_text, check_texts
 from sdk.drafts import StatusChangePreview, StatusChangeResult
 from sdk.errors import CallerError, KeyAccessError, RefusedError, UnavailableError
 from sdk.issuer_records import StatusPlan, StoredRecord
@@ -57,6 +58,9 @@ def check_change(record_ids: str | Sequence[str], reason: str) -> list[str]:
     Raises:
         CallerError: REASON_UNKNOWN, RECORDS_TOO_MANY.
     """
+    check_text(reason, "reason")
+    if not isinstance(record_ids, str):
+        check_texts(record_ids, "record_ids")
     if reason not in REASONS:
         raise CallerError(
             f"{reason!r} is no reason for a change of status",

@@ -14,6 +14,7 @@ from typing import Final
 
 from ledger.model.identifiers import parse_resource_url
 from ledger.model.operations import StatusPurpose
+from sdk.arguments import check_document
 from sdk.credentials.facts import CredentialFacts, read_facts
 from sdk.credentials.jcs import JsonObject, parse_canonical_object, parse_object
 from sdk.credentials.open_badges import CREDENTIAL_SIZE_MAX
@@ -79,7 +80,7 @@ def read_source(source: bytes | str | Path) -> bytes | str:
     document. Of a file at most one byte more than a credential may have is read.
 
     Raises:
-        CallerError: FILE_NOT_FOUND, FILE_UNREADABLE.
+        CallerError: FILE_NOT_FOUND, FILE_UNREADABLE, ARGUMENT_TYPE.
     """
     if isinstance(source, bytes):
         return source
@@ -90,6 +91,7 @@ def read_source(source: bytes | str | Path) -> bytes | str:
         if not source:
             return ""
         source = Path(source)
+    check_document(source)
     try:
         with source.open("rb") as file:
             return file.read(CREDENTIAL_SIZE_MAX + 1)

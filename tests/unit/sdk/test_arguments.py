@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sdk.accreditor import AsyncAccreditor
 from sdk.aio_client import LedgerClient
 from sdk.arguments import (
     check_bytes,
@@ -152,3 +153,20 @@ def test_what_a_client_is_made_of(tmp_path: Path, options: Any) -> None:
     with pytest.raises(CallerError) as caught:
         make_client(world, tmp_path, nodes=[FakeNode(world)], **options)
     assert caught.value.code == "ARGUMENT_TYPE"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"org": 5}, {"powers": "train"}, {"sites": [1]}, {"valid": DAY}, {"trades": None}]
+)
+def test_a_grant(client: LedgerClient, changes: Any) -> None:
+    options: Any = {"org": "qcto", "powers": ["train"], "valid": (DAY, None)} | changes
+    accreditor = AsyncAccreditor(client)
+    assert code_of(lambda: accreditor.grant(options.pop("org"), **options)) == "ARGUMENT_TYPE"
+
+
+@pytest.mark.parametrize("changes", [{"grant_id": 5}, {"reason": None}, {"effective": INSTANT}])
+def test_an_event_of_a_grant(client: LedgerClient, changes: Any) -> None:
+    options: Any = {"grant_id": "g", "reason": "error", "effective": DAY} | changes
+    for method in ("suspend", "reinstate", "withdraw"):
+        call = getattr(AsyncAccreditor(client), method)
+        assert code_of(lambda call=call: call(**options)) == "ARGUMENT_TYPE"  # type: ignore[misc]

@@ -425,6 +425,23 @@ def test_a_missing_file_is_a_bad_call(world: IssuingWorld, tmp_path: Path) -> No
     assert unreadable.value.code == "FILE_UNREADABLE"
 
 
+@pytest.mark.parametrize("given", [None, 5, {}, [], bytearray(b"{}")])
+def test_what_can_be_no_document_is_a_bad_call(world: IssuingWorld, given: object) -> None:
+    with pytest.raises(CallerError) as caught:
+        world.verify(given)
+    assert caught.value.code == "ARGUMENT_TYPE"
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [(True, "ARGUMENT_TYPE"), ("2026-05-20", "ARGUMENT_TYPE"), (2**63, "HEIGHT_UNKNOWN")],
+)
+def test_what_can_be_no_moment_is_a_bad_call(world: IssuingWorld, at: object, code: str) -> None:
+    with pytest.raises(CallerError) as caught:
+        world.verify(world.issue(), at=at)
+    assert caught.value.code == code
+
+
 def test_raise_if_not_valid_carries_the_report(world: IssuingWorld) -> None:
     report = world.verify(b"{}")
     with pytest.raises(NotVerifiedError) as caught:
