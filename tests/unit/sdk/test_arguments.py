@@ -39,24 +39,24 @@ def named(check: Callable[[object, str], None]) -> Callable[[object], None]:
     return lambda value: check(value, "sample")
 
 
-@pytest.mark.parametrize(
-    ("check", "good", "bad"),
-    [
-        (named(check_text), ["", "x"], [None, 5, b"x", ["x"]]),
-        (named(check_texts), [[], ["x"], ("x",)], [None, 5, "x", b"x", [5], {"x"}]),
-        (named(check_bytes), [b"", b"x"], [None, "x", bytearray(b"x"), 5]),
-        (named(check_text_or_bytes), ["x", b"x"], [None, 5, Path("x")]),
-        (named(check_text_or_path), ["x", Path("x")], [None, 5, b"x"]),
-        (check_document, ["x", b"x", Path("x")], [None, 5, {}, [], bytearray(b"{}")]),
-        (named(check_mapping), [{}], [None, [], "x"]),
-        (named(check_day), [DAY], [None, INSTANT, "2026-05-20", 5]),
-        (named(check_term), [(DAY, DAY), (DAY, None)], [None, DAY, (DAY,), (None, DAY), "ab"]),
-        (named(check_duration), [timedelta()], [None, 5, timedelta(seconds=-1)]),
-        (named(check_flag), [True, False], [None, 0, "no"]),
-        (named(check_when), [None, DAY, INSTANT, 5], [True, "2026-05-20", 1.5]),
-        (named(check_integer), [0, -1], [True, 1.5, "1", None]),
-    ],
-)
+KINDS: list[tuple[Callable[[object], None], list[Any], list[Any]]] = [
+    (named(check_text), ["", "x"], [None, 5, b"x", ["x"]]),
+    (named(check_texts), [[], ["x"], ("x",)], [None, 5, "x", b"x", [5], {"x"}]),
+    (named(check_bytes), [b"", b"x"], [None, "x", bytearray(b"x"), 5]),
+    (named(check_text_or_bytes), ["x", b"x"], [None, 5, Path("x")]),
+    (named(check_text_or_path), ["x", Path("x")], [None, 5, b"x"]),
+    (check_document, ["x", b"x", Path("x")], [None, 5, {}, [], bytearray(b"{}")]),
+    (named(check_mapping), [{}], [None, [], "x"]),
+    (named(check_day), [DAY], [None, INSTANT, "2026-05-20", 5]),
+    (named(check_term), [(DAY, DAY), (DAY, None)], [None, DAY, (DAY,), (None, DAY), "ab"]),
+    (named(check_duration), [timedelta()], [None, 5, timedelta(seconds=-1)]),
+    (named(check_flag), [True, False], [None, 0, "no"]),
+    (named(check_when), [None, DAY, INSTANT, 5], [True, "2026-05-20", 1.5]),
+    (named(check_integer), [0, -1], [True, 1.5, "1", None]),
+]
+
+
+@pytest.mark.parametrize(("check", "good", "bad"), KINDS)
 def test_each_kind(check: Callable[[object], None], good: list[object], bad: list[object]) -> None:
     for value in good:
         check(value)

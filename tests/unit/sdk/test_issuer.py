@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -350,7 +351,7 @@ def test_a_refusal_has_the_receipt_of_nothing_sent(desk: Desk) -> None:
 
 def test_arguments_of_another_kind(desk: Desk) -> None:
     issuer: Any = desk.issuer
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: issuer.issue({}, record_id="S"),
         lambda: issuer.issue(desk.draft(), record_id=5),
         lambda: issuer.check(None),
@@ -362,13 +363,15 @@ def test_arguments_of_another_kind(desk: Desk) -> None:
         lambda: issuer.may_issue("91761", power=None),
         lambda: issuer.may_issue("91761", power=POWER, site=2),
         lambda: issuer.may_issue("91761", power=POWER, on="2026-05-20"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(CallerError) as caught:
             run(call())
         assert caught.value.code == "ARGUMENT_TYPE"
-    for template, values in ((5, {}), (None, {}), (STATEMENT, None), (STATEMENT, [])):
+    drafts: list[tuple[Any, Any]] = [(5, {}), (None, {}), (STATEMENT, None), (STATEMENT, [])]
+    for template, values in drafts:
         with pytest.raises(CallerError) as caught:
-            Draft.from_template(template, values)  # type: ignore[arg-type]
+            Draft.from_template(template, values)
         assert caught.value.code == "ARGUMENT_TYPE"
 
 
