@@ -319,7 +319,7 @@ class CliContext:
         """
         if path is None:
             return
-        from sdk.home import write_file
+        from cli.written_files import write_named_file
 
         data: bytes = getattr(proven, "proof", b"")
         if not data:
@@ -328,7 +328,7 @@ class CliContext:
                 code="PROOF_TOO_LARGE",
                 remedy="Ask for less: one organisation, one grant, one list.",
             )
-        write_file(path, data)
+        write_named_file(path, data, "--proof")
         self.output.progress(f"proof saved: {path} ({len(data):,} bytes)")
 
 

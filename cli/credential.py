@@ -21,6 +21,7 @@ from cli.reading import FILE
 from cli.terminal_text import escape_line
 from cli.wording import plural, show_instant
 from cli.writing import WriteOptions
+from cli.written_files import check_place, write_named_file
 
 if TYPE_CHECKING:
     from sdk.credentials.jcs import JsonObject
@@ -166,6 +167,7 @@ def issue(
     """
     from sdk.drafts import Draft, DraftRefusedError
 
+    check_place(out, "--out")
     draft = Draft.from_template(template_name, read_record(file))
     with opened_issuer(context, store, write, may_create=True) as (_, issuer):
         try:
@@ -223,9 +225,7 @@ def issued_data(issued: IssuedCredential, file: Path | None) -> dict[str, Any]:
 
 
 def _write_document(path: Path, document: bytes) -> None:
-    from sdk.home import write_file
-
-    write_file(path, document)
+    write_named_file(path, document, "--out")
 
 
 @credential.command(

@@ -472,13 +472,17 @@ _NODE: Final = {
     "STORAGE_LOCKED": ("Another process holds the node's data.", "Stop that process."),
     "STORE_CORRUPT": (
         "Stored bytes are damaged.",
-        "Keep the directory as evidence and check the disk. Other validators hold the chain; in a"
-        " network of one nobody else does.",
+        (
+            "Keep the directory as evidence and check the disk. Other validators hold the chain; in a"
+            " network of one nobody else does."
+        ),
     ),
     "STORE_INCONSISTENT": (
         "Parts of the store contradict each other.",
-        "Keep the directory as evidence and check the disk. Other validators hold the chain; in a"
-        " network of one nobody else does.",
+        (
+            "Keep the directory as evidence and check the disk. Other validators hold the chain; in a"
+            " network of one nobody else does."
+        ),
     ),
     "STORE_FORMAT": ("The data were written in another format.", "Install the right release."),
     "STORE_OTHER_CHAIN": (

@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
 SEVERITY: Final = (
     ExitCode.BROKEN,
     ExitCode.NO,
+    ExitCode.USAGE,
     ExitCode.CANNOT_TELL,
     ExitCode.DONE,
 )
@@ -59,6 +60,7 @@ _EXIT_BY_CODE: Final = {
     "PKCS11_UNAVAILABLE": ExitCode.CANNOT_TELL,
     "KEY_FILE_MALFORMED": ExitCode.BROKEN,
     "FINGERPRINT_MISMATCH": ExitCode.BROKEN,
+    "NETWORK_DAMAGED": ExitCode.BROKEN,
 }
 _EXIT_BY_CLASS: Final[tuple[tuple[type[PsetError], ExitCode], ...]] = (
     (CallerError, ExitCode.USAGE),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from sdk.results import BlockSummary, TransactionStatus
 
 
+HEIGHT_MAX: Final = 2**63 - 1
+
+
 @click.group(
     "ledger",
     cls=PsetGroup,
@@ -183,7 +186,7 @@ def head(context: CliContext, proof: Path | None) -> None:
 
 
 @ledger.command("block", examples="$ pset ledger block 7")
-@click.argument("height", type=click.IntRange(min=1))
+@click.argument("height", type=click.IntRange(min=1, max=HEIGHT_MAX))
 @pass_context
 def block(context: CliContext, height: int) -> None:
     """One certified block: its transactions and receipts, checked against its header."""

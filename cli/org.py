@@ -77,8 +77,8 @@ def request(
 
     The organisation's DID follows from it: nobody else can register these keys. Sends nothing.
     """
+    from cli.written_files import write_named_file
     from ledger.model.keys import KeyRole
-    from sdk.home import write_file
     from sdk.organisation_requests import create_request
 
     network = context.network()
@@ -104,7 +104,7 @@ def request(
         type=organisation_type,
         keys=signers,
     )
-    write_file(out, made.to_bytes())
+    write_named_file(out, made.to_bytes(), "--out")
     roles = ", ".join(
         f"{key_name} ({role.label})" for key_name, (role, _) in zip(keys, signers, strict=True)
     )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `pset verify` is given: files, standard input, or the text of a credential itself.
 
-Everything is looked at before anything is verified, so a mistyped file name costs nothing.
+Everything is looked at before anything is verified. A mistyped name alone is an error; among several
+it has a line of its own, and the others are verified.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ class Source:
     name: str
     """For people: the file as given, `(standard input)` or `(text)`."""
     given: str
+    problem: CommandError | None = None
+    """Why it cannot be read; of one among several."""
 
     def read(self) -> bytes:
         """The document.
 
         Raises:
+            CommandError: as `find_sources`.
             OSError: the file cannot be read.
         """
+        if self.problem is not None:
+            raise self.problem
         if self.given == STANDARD_INPUT:
             return _read_limited(sys.stdin.buffer)
         if is_text(self.given):
@@ -66,7 +72,17 @@ def find_sources(given: Sequence[str]) -> tuple[Source, ...]:
             code="SOURCE_REPEATED",
             remedy="Give - once.",
         )
-    return tuple(_find(item) for item in given)
+    if len(given) == 1:
+        return (_find(given[0]),)
+    return tuple(_find_of_many(item) for item in given)
+
+
+def _find_of_many(given: str) -> Source:
+    """One of several: what is wrong with it does not keep the others from being verified."""
+    try:
+        return _find(given)
+    except CommandError as error:
+        return Source(given, given, error)
 
 
 def _find(given: str) -> Source:

@@ -19,13 +19,14 @@ import click
 
 from cli.command import PsetCommand
 from cli.context import CliContext, pass_context
-from cli.errors import SEVERITY, CommandError, ExitCode
+from cli.errors import SEVERITY, CommandError, ExitCode, describe_error
 from cli.parameters import DAY, DURATION
 from cli.reading import FILE
+from cli.terminal_text import escape_line
 from cli.verification_sources import Source, compute_document_hash, find_sources
 from cli.verification_words import escape_report, explain_report, one_line, style_report
+from cli.written_files import write_named_file
 from sdk.errors import PsetError, UnavailableError
-from sdk.home import write_file
 from sdk.results import format_instant
 
 if TYPE_CHECKING:
@@ -106,14 +107,20 @@ def verify(
     receipts: list[dict[str, Any]] = []
     with _asking(context, policy, at=at, offline=offline) as ask:
         for source in found:
-            document = source.read()
+            try:
+                document = source.read()
+            except (CommandError, OSError) as error:
+                if len(found) == 1:
+                    raise
+                worst = worse(worst, _show_unreadable(context, source, error))
+                continue
             report = ask(document)
             _show(context, source, report, alone=len(found) == 1, explain=explain, lang=lang)
             receipts.append(make_receipt(document, report, at=at))
             worst = worse(worst, exit_code_of(report))
     if receipt is not None:
         text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in receipts)
-        write_file(receipt, text.encode())
+        write_named_file(receipt, text.encode(), "--receipt")
         context.output.progress(f"receipt saved: {receipt}")
     return worst
 
@@ -195,6 +202,15 @@ def _show(
             words += explain_report(shown)
     data = {"source": source.name, **report.to_dict()}
     context.output.result("VerificationReport", data, words)
+
+
+def _show_unreadable(context: CliContext, source: Source, error: Exception) -> ExitCode:
+    """A line for one of several sources that cannot be read."""
+    report = describe_error(error)
+    data = {"source": source.name, **report.to_plain()}
+    words = f"{'NOT READ':<13}{escape_line(source.name)}  {escape_line(report.text)}"
+    context.output.result("SourceError", data, words)
+    return ExitCode(report.exit)
 
 
 def exit_code_of(report: VerificationReport) -> ExitCode:

@@ -163,6 +163,7 @@ def show_decision(
     from sdk.refusals import as_refused
 
     members = {**receipt_data(receipt, data), "dry_run": True}
+    members.pop("grant_id", None)  # made of the transaction's id: the real one will be another
     if receipt.applied:
         text = f"{receipt.name:<9} would be applied (code {receipt.code}); nothing was sent"
         context.output.result(kind, members, text)

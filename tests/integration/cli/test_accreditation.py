@@ -261,3 +261,13 @@ def test_an_unknown_grant_is_named_and_nothing_is_sent(pset: Pset) -> None:
         effective = ("--effective", days_ago(0)) if verb == "withdraw" else ()
         ended = pset("accreditation", verb, "g0", *more, *effective)
         assert (ended.exit, ended.error["code"]) == (2, "GRANT_UNKNOWN")
+
+
+def test_a_dry_run_names_no_grant(pset: Pset) -> None:
+    """The id is made of the transaction's, and the real one will be another."""
+    ended = pset(
+        *("accreditation", "grant", "gaa", "--power", "issue-statement-of-results"),
+        *("--qualification", "91761", "--from", "2026-01-01", "--as", "qcto", "--dry-run"),
+    )
+    assert (ended.exit, ended.data["name"]) == (0, "APPLIED")
+    assert "grant_id" not in ended.data

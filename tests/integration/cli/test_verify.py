@@ -90,7 +90,6 @@ def test_reads_standard_input_and_pasted_text(
         (("nowhere.vc.json",), "SOURCE_NOT_FOUND"),
         (("{directory}",), "SOURCE_IS_DIRECTORY"),
         (("-", "-"), "SOURCE_REPEATED"),
-        (("{valid}", "nowhere.vc.json"), "SOURCE_NOT_FOUND"),
         ((), "USAGE"),
     ],
 )
@@ -101,6 +100,16 @@ def test_a_source_that_is_none_is_found_before_anything_is_verified(
     names = {"valid": str(valid), "directory": str(valid.parent)}
     ended = pset("verify", *(item.format(**names) for item in source))
     assert (ended.exit, ended.error["code"], ended.stdout) == (2, code, "")
+
+
+def test_a_bad_source_among_several_has_a_line_of_its_own(
+    pset: Pset, documents: dict[str, Path]
+) -> None:
+    ended = pset("verify", "nowhere.vc.json", str(documents["valid"]))
+    assert ended.exit == 2
+    bad, good = ended.envelopes
+    assert (bad["kind"], bad["data"]["code"]) == ("SourceError", "SOURCE_NOT_FOUND")
+    assert good["data"]["verdict"] == "valid"
 
 
 def test_options_reach_the_policy(pset: Pset, documents: dict[str, Path]) -> None:
