@@ -3,7 +3,8 @@
 
 `sdk.client` is the same with synchronous methods. One client belongs to one event loop. Reads are
 questions (`sdk.reader`) asked by `sdk.network_reader`; what they make of the state is in the files
-named after it. Writes are built and signed in `sdk.submission`, sent here.
+named after it. Writes are built and signed in `sdk.submission`, sent here. Long because the promised
+surface of one class stands in one place, with its errors.
 """
 
 from __future__ import annotations

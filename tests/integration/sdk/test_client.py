@@ -66,7 +66,7 @@ def accredited(network: LocalNetwork) -> str:
         saqa.submit(PublishResource("za:saqa:q:91761", "Qualification", QUALIFICATION))
         Accreditor(saqa).grant(
             "qcto",
-            powers=["accredit-provider"],
+            powers=["accredit-provider", "delegate"],
             sub_frameworks=["OQSF"],
             valid=(date(2010, 1, 1), None),
         )

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The driver under a simulated clock and stores that crash. Long because it goes step by step."""
+
 from __future__ import annotations
 
 import asyncio

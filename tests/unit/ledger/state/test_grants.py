@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GrantAccreditation: the chain of authority row by row, and the order of tests."""
+"""GrantAccreditation: the chain of authority row by row, and the order of tests.
+
+Long because each row and each refusal has its own test.
+"""
 
 from __future__ import annotations
 
