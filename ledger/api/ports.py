@@ -110,7 +110,7 @@ class LedgerNode(Protocol):
         ...
 
     def get_head(self) -> bytes:
-        """The newest CertifiedHead."""
+        """The newest CertifiedHead. Raises ApiError NOT_READY before the first is certified."""
         ...
 
     async def get_certified_head(self, height: int) -> bytes:

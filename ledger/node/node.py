@@ -127,7 +127,7 @@ class Node:
         return await self._read(lambda: self._queries.prove_children(tip, parent_key, first, limit))
 
     def get_head(self) -> bytes:
-        return encode(self._driver.tip.head)
+        return self._queries.newest_head(self._driver.tip)
 
     async def get_certified_head(self, height: int) -> bytes:
         return await self._read(lambda: self._queries.certified_head(height))

@@ -93,8 +93,7 @@ class Queries:
         )
 
     def _prove(self, tip: Tip, keys: Sequence[bytes]) -> bytes:
-        if not tip.head.certificate:
-            raise ApiError(ReceiptCode.NOT_READY, "nothing is certified yet", retry_after_ms=100)
+        _check_certified(tip)
         entries: list[StateEntry] = []
         size = 0
         for key in keys:
@@ -121,6 +120,11 @@ class Queries:
         ):
             raise CorruptionError(STORE_CORRUPT, f"the tree and the value of {key!r} differ")
         return StateEntry(key=key, value=value or b"", proof=proof)
+
+    def newest_head(self, tip: Tip) -> bytes:
+        """The canonical CertifiedHead of a tip. Raises ApiError NOT_READY before the first block."""
+        _check_certified(tip)
+        return encode(tip.head)
 
     def certified_head(self, height: int) -> bytes:
         """The canonical CertifiedHead of a height. Raises ApiError (HEIGHT_UNKNOWN)."""
@@ -172,6 +176,12 @@ def _decode_stored(cls: type[_T], data: bytes) -> _T:
         return decode(cls, data)
     except EncodingError as error:
         raise CorruptionError(STORE_CORRUPT, f"a stored {cls.__name__}: {error}") from error
+
+
+def _check_certified(tip: Tip) -> None:
+    """A client can believe nothing of height 0: genesis has no certificate."""
+    if not tip.head.certificate:
+        raise ApiError(ReceiptCode.NOT_READY, "nothing is certified yet", retry_after_ms=100)
 
 
 def _check_key(key: bytes) -> None:

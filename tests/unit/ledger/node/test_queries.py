@@ -161,3 +161,20 @@ def test_the_validators_in_the_state_are_those_of_genesis(tmp_path: Path) -> Non
         assert decode(ValidatorSet, value or b"") == harness.genesis.validator_set
 
     run(tmp_path, scenario)
+
+
+def test_nothing_is_served_before_a_block_is_certified(tmp_path: Path) -> None:
+    async def main() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            assert core.driver.tip.height == 0
+            with pytest.raises(ApiError) as caught:
+                core.node.get_head()
+            assert caught.value.code is ReceiptCode.NOT_READY
+            assert await refusal(core.node.get_many([schema.validators_key()])) is (
+                ReceiptCode.NOT_READY
+            )
+            await harness.until_height(core, 1)
+            verify_head(decode_certified_head(core.node.get_head()), harness.trust)
+
+    asyncio.run(main())
