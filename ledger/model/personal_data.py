@@ -129,7 +129,10 @@ _BIRTH_LABEL: Final = re.compile(_BIRTH, re.ASCII | re.IGNORECASE)
 _BIRTH_DATE: Final = re.compile(
     rf"{_BIRTH}[^0-9]{{0,80}}?(?:{_ANY_DATE}|(?<![0-9]){_SHORT_DATE})", re.ASCII | re.IGNORECASE
 )
-_DIGIT_OR_AT: Final = re.compile(r"[0-9@]", re.ASCII)
+_ASCII_SPACES: Final = re.compile("[\t\n\r]")
+"""Of the forms that are undone, those that ASCII has."""
+_FOUR_DIGITS: Final = re.compile(r"(?:[0-9][^0-9]*+){4}", re.ASCII)
+"""The fewest digits that break a rule: those of a year. Most texts have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,10 @@ def is_name_allowed(text: str) -> bool:
 
 def is_document_text_allowed(text: str) -> bool:
     """Whether `text` may stand in a document."""
-    return len(text) <= DOCUMENT_TEXT_LENGTH_MAX and _DOCUMENT_TEXT.fullmatch(text) is not None
+    if len(text) > DOCUMENT_TEXT_LENGTH_MAX:
+        return False
+    # What is printable in ASCII never changes.
+    return (text.isascii() and text.isprintable()) or _DOCUMENT_TEXT.fullmatch(text) is not None
 
 
 def is_sa_id_number(digits: str) -> bool:
@@ -181,10 +187,11 @@ def find_personal_data(text: str, *, label: str = "", is_identifier: bool = Fals
         label: name of the field that holds it; a label about birth makes any date a birth date.
         is_identifier: codes and short names; ten bare digits are no phone number there.
     """
-    text = text.translate(_NORMAL_FORMS)
-    if "at" in text or "AT" in text or "At" in text:
+    if not text.isascii() or _ASCII_SPACES.search(text):
+        text = text.translate(_NORMAL_FORMS)
+    if ("(" in text or "[" in text) and ("at" in text or "AT" in text or "At" in text):
         text = _WRITTEN_DOT.sub(".", _WRITTEN_AT.sub("@", text))
-    if _DIGIT_OR_AT.search(text) is None:
+    if "@" not in text and _FOUR_DIGITS.search(text) is None:
         return None
     if _is_holding_id_number(text):
         return SA_ID_NUMBER
@@ -264,33 +271,40 @@ def find_in_document(value: JsonValue, where: str = "", label: str = "") -> Find
     Places are positions: `content{1}[0]` is the first element of the second member. What a member
     is called may itself be what must not be copied.
     """
+    found = _find_in_value(value, label)
+    return Finding(found[0], where + found[1]) if found else None
+
+
+def _find_in_value(value: JsonValue, label: str) -> tuple[str, str] | None:
+    """A rule, and the place within `value`, which is put together only when there is one."""
     if isinstance(value, str):
         rule = find_personal_data(value, label=label)
-        return Finding(rule, where) if rule else None
+        return (rule, "") if rule else None
     if isinstance(value, int) and not isinstance(value, bool):
         rule = _find_in_number(value, label)
-        return Finding(rule, where) if rule else None
+        return (rule, "") if rule else None
     if isinstance(value, list):
         for position, item in enumerate(value):
-            finding = find_in_document(item, place(where, position), label)
-            if finding:
-                return finding
+            found = _find_in_value(item, label)
+            if found:
+                return found[0], place("", position) + found[1]
         if _is_holding_id_number(_join_numbers(value)):
-            return Finding(SA_ID_NUMBER, where)
+            return SA_ID_NUMBER, ""
     elif isinstance(value, dict):
+        # What a label says holds for everything below it, such as the examples of a schema.
+        inherited = label if label and _is_about_birth(label) else None
         for position, (name, item) in enumerate(value.items()):
-            at = _place_of_member(where, position)
             rule = find_personal_data(name)
-            # What a label says holds for everything below it, such as the examples of a schema.
-            inherited = label if label and _is_about_birth(label) else name
-            finding = Finding(rule, at) if rule else find_in_document(item, at, label=inherited)
-            if finding:
-                return finding
+            if rule:
+                return rule, _place_of_member(position)
+            found = _find_in_value(item, name if inherited is None else inherited)
+            if found:
+                return found[0], _place_of_member(position) + found[1]
     return None
 
 
-def _place_of_member(where: str, position: int) -> str:
-    return f"{where}{{{position}}}"
+def _place_of_member(position: int) -> str:
+    return f"{{{position}}}"
 
 
 def _find_in_number(value: int, label: str) -> str | None:
@@ -323,19 +337,23 @@ def find_text_not_allowed(value: JsonValue, where: str = "") -> str | None:
     """The place, as `find_in_document` gives it, of the first text in a JSON document that is no
     allowed text, or None.
     """
+    found = _find_not_allowed(value)
+    return None if found is None else where + found
+
+
+def _find_not_allowed(value: JsonValue) -> str | None:
     if isinstance(value, str):
-        return None if is_document_text_allowed(value) else where
+        return None if is_document_text_allowed(value) else ""
     if isinstance(value, list):
         for position, item in enumerate(value):
-            found = find_text_not_allowed(item, place(where, position))
+            found = _find_not_allowed(item)
             if found is not None:
-                return found
+                return place("", position) + found
     elif isinstance(value, dict):
         for position, (name, item) in enumerate(value.items()):
-            at = _place_of_member(where, position)
             if not is_document_text_allowed(name):
-                return at
-            found = find_text_not_allowed(item, at)
+                return _place_of_member(position)
+            found = _find_not_allowed(item)
             if found is not None:
-                return found
+                return _place_of_member(position) + found
     return None

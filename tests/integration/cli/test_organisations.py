@@ -265,8 +265,8 @@ def test_the_same_command_with_the_same_key_answers_the_first_receipt(
 ) -> None:
     labels = tmp_path / "repeat.json"
     labels.write_text('{"languages": {"en": {"a": "b"}}}')
-    publish = ("schema", "publish", str(labels), "--name", "repeat", "--type", "DisplayBundle")
-    publish = (*publish, "--as", "qcto", "--idempotency-key", "5b" * 16)
+    named = ("--name", "repeat", "--type", "DisplayBundle", "--as", "qcto")
+    publish = ("schema", "publish", str(labels), *named, "--idempotency-key", "5b" * 16)
     first = pset.done(*publish)
     assert pset.done(*publish) == first
     labels.write_text('{"languages": {"en": {"a": "c"}}}')
@@ -274,8 +274,8 @@ def test_the_same_command_with_the_same_key_answers_the_first_receipt(
     assert (other.exit, other.error["code"]) == (3, "IDEMPOTENCY_KEY_REUSED")
 
     pset.done("key", "generate", "ledger-4", "--role", "ledger", "--as", "ekt")
-    rotate = ("did", "rotate-key", "ekt", "--role", "ledger", "--new-key", "ledger-4")
-    rotate = (*rotate, "--idempotency-key", "5c" * 16)
+    named = ("--role", "ledger", "--new-key", "ledger-4")
+    rotate = ("did", "rotate-key", "ekt", *named, "--idempotency-key", "5c" * 16)
     done = pset.done(*rotate)
     again = pset.done(*rotate)
     assert again["transaction_id"] == done["transaction_id"]
