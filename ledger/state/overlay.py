@@ -3,15 +3,15 @@
 
 Each transaction writes into its own layer. If it is applied, the layer is merged into the block's;
 if it is refused, the layer is dropped and nothing of it remains. Records are kept decoded and are
-encoded once, when the block is done. Records are immutable, so layers can share them.
+encoded once, as a rule when the block is done. Records are immutable, so layers can share them.
 
 No value outgrows STATE_VALUE_SIZE_MAX, or nobody could read it any more: records that can, by the
-limits of their fields, are encoded and measured as soon as they are written.
+limits of their fields, are encoded and measured as soon as they are written, and kept encoded too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.model.codec import decode, encode
@@ -54,15 +54,15 @@ def _get_field_size_max(field: Field) -> int:
     return (size + _TAG_SIZE_MAX) * (field.count_max if field.label is Label.REPEATED else 1)
 
 
-def _check_size(value: object) -> None:
-    if isinstance(value, bytes):
-        size = len(value)
-    elif get_encoded_size_max(type(value)) <= STATE_VALUE_SIZE_MAX:
-        return
-    else:
-        size = len(encode(value))
-    if size > STATE_VALUE_SIZE_MAX:
-        raise ValueTooLargeError(f"{size} bytes, of at most {STATE_VALUE_SIZE_MAX}")
+def _encode_to_measure(value: object) -> bytes | None:
+    """The encoding of a value that could be too large, None for others. Raises ValueTooLargeError."""
+    if not isinstance(value, bytes):
+        if get_encoded_size_max(type(value)) <= STATE_VALUE_SIZE_MAX:
+            return None
+        value = encode(value)
+    if len(value) > STATE_VALUE_SIZE_MAX:
+        raise ValueTooLargeError(f"{len(value)} bytes, of at most {STATE_VALUE_SIZE_MAX}")
+    return value
 
 
 class StateReader(Protocol):
@@ -82,13 +82,15 @@ class StateReader(Protocol):
 class BlockState:
     """What a block has read and written so far."""
 
-    __slots__ = ("_reader", "_values", "_written")
+    __slots__ = ("_encoded", "_reader", "_values", "_written")
 
     def __init__(self, reader: StateReader) -> None:
         self._reader = reader
         # Records decoded, other values as bytes, None for absent: read or written.
         self._values: dict[bytes, object | None] = {}
         self._written: dict[bytes, object | None] = {}
+        # Of what was written and had to be measured.
+        self._encoded: dict[bytes, bytes] = {}
 
     def get(self, cls: type[_T], key: bytes) -> _T | None:
         """The record under a key, or None."""
@@ -106,27 +108,41 @@ class BlockState:
             value = self._values[key] = self._reader.get(key)
         return cast("bytes | None", value)
 
-    def merge(self, writes: dict[bytes, object | None]) -> None:
-        """Make the writes of an applied transaction those of the block."""
+    def merge(
+        self, writes: Mapping[bytes, object | None], encoded: Mapping[bytes, bytes] | None = None
+    ) -> None:
+        """Make the writes of an applied transaction those of the block.
+
+        `encoded` holds the encodings of those that are known already.
+        """
         self._values.update(writes)
         self._written.update(writes)
+        for key in writes:
+            self._encoded.pop(key, None)
+        self._encoded.update(encoded or {})
 
     def collect(self) -> tuple[tuple[bytes, bytes | None], ...]:
         """Everything written, encoded, sorted by key; None: deleted."""
         return tuple(
-            (key, value if value is None or isinstance(value, bytes) else encode(value))
+            (key, self._encode(key, value))
             for key, value in sorted(self._written.items(), key=lambda item: item[0])
         )
+
+    def _encode(self, key: bytes, value: object | None) -> bytes | None:
+        if value is None or isinstance(value, bytes):
+            return value
+        return self._encoded.get(key) or encode(value)
 
 
 class TransactionState:
     """One transaction's layer over the block's state."""
 
-    __slots__ = ("_block", "_writes")
+    __slots__ = ("_block", "_encoded", "_writes")
 
     def __init__(self, block: BlockState) -> None:
         self._block = block
         self._writes: dict[bytes, object | None] = {}
+        self._encoded: dict[bytes, bytes] = {}
 
     def get(self, cls: type[_T], key: bytes) -> _T | None:
         """The record under a key, or None."""
@@ -140,12 +156,17 @@ class TransactionState:
 
     def put(self, key: bytes, value: object) -> None:
         """Write a record, or bytes. Raises ValueTooLargeError."""
-        _check_size(value)
+        encoded = _encode_to_measure(value)
         self._writes[key] = value
+        if encoded is None:
+            self._encoded.pop(key, None)
+        else:
+            self._encoded[key] = encoded
 
     def delete(self, key: bytes) -> None:
         """Remove a value."""
         self._writes[key] = None
+        self._encoded.pop(key, None)
 
     def append(self, parent_key: bytes, reference: str) -> None:
         """Add a child to the list at `parent_key`, which begins with its first child."""
@@ -155,4 +176,4 @@ class TransactionState:
 
     def apply(self) -> None:
         """Make what was written the block's."""
-        self._block.merge(self._writes)
+        self._block.merge(self._writes, self._encoded)

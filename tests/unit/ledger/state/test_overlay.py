@@ -155,3 +155,42 @@ def test_size_by_declaration_is_no_less_than_a_full_record_takes() -> None:
     assert len(encode(full)) <= get_encoded_size_max(ResourceRecord)
     change = StatusChange(index=2**64 - 1, value=2**32 - 1)
     assert len(encode(change)) <= get_encoded_size_max(StatusChange)
+
+
+def test_the_last_value_of_a_key_is_collected_whether_it_was_measured_or_not() -> None:
+    measured = DidRecord(did="did:pset:test:a")
+    assert get_encoded_size_max(DidRecord) > STATE_VALUE_SIZE_MAX
+    other = DidRecord(did="did:pset:test:b")
+    small = ReferenceRecord(reference="x")
+    for values in (
+        [measured, other],
+        [measured, small],
+        [measured, b"bytes"],
+        [measured, None],
+        [small, measured],
+        [None, measured],
+    ):
+        last = values[-1]
+        expected = last if last is None or isinstance(last, bytes) else encode(last)
+        for layers_count in (1, 2):
+            block = BlockState(MemoryState())
+            layer = TransactionState(block)
+            for position, value in enumerate(values):
+                if position == layers_count - 1 and position:
+                    layer.apply()
+                    layer = TransactionState(block)
+                if value is None:
+                    layer.delete(b"k\x00")
+                else:
+                    layer.put(b"k\x00", value)
+            layer.apply()
+            assert block.collect() == ((b"k\x00", expected),)
+
+
+def test_what_leaves_a_block_is_not_collected_from_an_encoding() -> None:
+    block = BlockState(MemoryState())
+    layer = TransactionState(block)
+    layer.put(b"k\x00", DidRecord(did="did:pset:test:a"))
+    layer.apply()
+    block.merge({b"k\x00": None})
+    assert block.collect() == ((b"k\x00", None),)
