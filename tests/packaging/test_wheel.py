@@ -119,7 +119,7 @@ def test_sdk_and_command_work_without_the_node_extra(environment: Path, tmp_path
     program = (
         "import sys; sys.modules.update(plyvel=None, plyvel_next=None, uvloop=None);"
         "import psetledger; [getattr(psetledger, name) for name in psetledger.__all__];"
-        "import cli.main; cli.main.main(['--help'])"
+        "import cli.main; cli.main.pset.main(['--help'])"
     )
     assert "Usage" in run(environment / "bin" / "python", "-c", program, cwd=tmp_path)
 

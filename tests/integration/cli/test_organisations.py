@@ -274,8 +274,8 @@ def test_the_same_command_with_the_same_key_answers_the_first_receipt(
     assert (other.exit, other.error["code"]) == (3, "IDEMPOTENCY_KEY_REUSED")
 
     pset.done("key", "generate", "ledger-4", "--role", "ledger", "--as", "ekt")
-    named = ("--role", "ledger", "--new-key", "ledger-4")
-    rotate = ("did", "rotate-key", "ekt", *named, "--idempotency-key", "5c" * 16)
+    key = ("--role", "ledger", "--new-key", "ledger-4")
+    rotate = ("did", "rotate-key", "ekt", *key, "--idempotency-key", "5c" * 16)
     done = pset.done(*rotate)
     again = pset.done(*rotate)
     assert again["transaction_id"] == done["transaction_id"]
