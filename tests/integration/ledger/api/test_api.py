@@ -298,7 +298,7 @@ def test_no_bytes_end_more_than_their_own_call(tmp_path: Path) -> None:
 
 
 def encode_varint(number: int) -> bytes:
-    octets = []
+    octets: list[int] = []
     while number > 0x7F:
         octets.append(number & 0x7F | 0x80)
         number >>= 7
