@@ -157,9 +157,12 @@ def _is_qualification_in_scope(scope: Scope, qualification: QualificationFacts) 
         return False
     if scope.qualifications and qualification.name not in scope.qualifications:
         return False
+    # A qualification for several trades needs all of them: otherwise grants for different trades,
+    # which share nothing when they are made, would both cover it.
     return not scope.trades or (
         qualification.sub_framework == TRADES_SUB_FRAMEWORK
-        and any(_is_trade_among(trade, scope.trades) for trade in qualification.trades)
+        and bool(qualification.trades)
+        and all(_is_trade_among(trade, scope.trades) for trade in qualification.trades)
     )
 
 

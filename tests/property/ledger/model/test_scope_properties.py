@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from ledger.model.operations import Scope
@@ -96,6 +96,8 @@ def test_scope_covers_itself_unless_something_in_it_is_unknown(scope: Scope) -> 
     assert covered is consistent
 
 
+@example(first=Scope(trades=TRADES[:1]), second=Scope(trades=TRADES[1:2]), sub_framework="OQSF")
+@settings(max_examples=400)
 @given(first=scopes, second=scopes, sub_framework=st.sampled_from(["OQSF", "HEQSF"]))
 def test_overlap_is_symmetric_and_found_by_questions(
     first: Scope, second: Scope, sub_framework: str
