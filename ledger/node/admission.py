@@ -41,7 +41,7 @@ from ledger.node.pool import RETRY_AFTER_MS, Pending, TransactionPool
 _log = logging.getLogger(__name__)
 
 CHECK_BATCH_COUNT_MAX: Final = 64
-"""Transactions in one hop to a thread: short enough that two threads share the work."""
+"""Transactions in one hop to a thread: short enough that the first do not wait for long."""
 SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 """Transactions in one call."""
 

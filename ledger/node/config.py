@@ -116,7 +116,9 @@ class AdmissionOptions:
     checks_count_max: int = _option(
         4000, "Transactions whose signatures wait to be checked.", low=1, high=1_000_000
     )
-    threads: int = _option(2, "Threads that check signatures.", low=1, high=64)
+    threads: int = _option(
+        1, "Threads that check transactions; the interpreter runs one at a time.", low=1, high=64
+    )
 
 
 @dataclass(frozen=True, slots=True)
