@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ledger.model.block import QuorumCertificate
 from ledger.model.certificate import CertificateError, FaultModel, verify_certificate
@@ -43,6 +44,10 @@ from ledger.storage.kv import KeyValueStore
 from ledger.storage.memory import MemoryStore
 from ledger.storage.vote_record import VoteRecordStore
 
+CHAIN_DIRECTORY: Final = "chain"
+VOTES_DIRECTORY: Final = "votes"
+"""Within the data directory."""
+
 OpenStore = Callable[[Path], KeyValueStore]
 """Opens the store in a directory, made if it is missing."""
 
@@ -64,9 +69,16 @@ def get_opener(engine: str) -> OpenStore:
         return lambda _: MemoryStore()
 
     def open_leveldb(directory: Path) -> KeyValueStore:
-        from ledger.storage.leveldb import LevelDBStore
+        from ledger.storage.leveldb import (
+            WRITE_BUFFER_SIZE,
+            WRITE_BUFFER_SIZE_SMALL,
+            LevelDBStore,
+        )
 
-        return LevelDBStore(directory)
+        # The votes are one record that is overwritten with every block: nothing to collect.
+        is_small = directory.name == VOTES_DIRECTORY
+        size = WRITE_BUFFER_SIZE_SMALL if is_small else WRITE_BUFFER_SIZE
+        return LevelDBStore(directory, write_buffer_size=size)
 
     return open_leveldb
 
@@ -121,9 +133,9 @@ def open_stores(
             "STORAGE_IO", f"{config.data_path}: {error.strerror}", "Make the directory writable."
         ) from None
     with contextlib.ExitStack() as stack:
-        votes_store = open_store(config.data_path / "votes")
+        votes_store = open_store(config.data_path / VOTES_DIRECTORY)
         stack.callback(votes_store.close)
-        chain_store = open_store(config.data_path / "chain")
+        chain_store = open_store(config.data_path / CHAIN_DIRECTORY)
         stack.callback(chain_store.close)
         votes = VoteRecordStore(
             votes_store, chain_id=rules.chain_id, public_key=keys.vote.public_key
