@@ -93,10 +93,15 @@ class ErrorReport:
     phase: str | None
     transaction_id: str | None
     exit: int
+    evidence: str | None = None
+    """File that shows what a node said and did not prove."""
 
     def to_plain(self) -> dict[str, Any]:
-        """The members of the JSON object."""
-        return asdict(self)
+        """The members of the JSON object; `evidence` only where there is some."""
+        members = asdict(self)
+        if self.evidence is None:
+            del members["evidence"]
+        return members
 
 
 def describe_error(error: BaseException) -> ErrorReport:
@@ -109,6 +114,7 @@ def describe_error(error: BaseException) -> ErrorReport:
             error.phase if isinstance(error, UnavailableError) else None,
             error.transaction_id,
             _exit_of(error),
+            str(error.evidence) if isinstance(error, TrustError) else None,
         )
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return _simple("INTERRUPTED", "stopped by the user", "", ExitCode.INTERRUPTED)

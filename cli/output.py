@@ -188,6 +188,9 @@ class Output:
             if report.transaction_id:
                 line = f"        transaction {escape_line(report.transaction_id)}"
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if report.evidence:
+                line = f"        evidence {escape_line(report.evidence)}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             if report.remedy:
                 self._wrapped(console, escape_line(report.remedy), "NEXT    ")
         stream.flush()
