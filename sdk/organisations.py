@@ -82,8 +82,14 @@ def read_organisation(
     """
     did = resolve_org(view, org, network)
     record = view.record(OrganisationRecord, schema.organisation_key(did))
-    if record is None or (at_ms is not None and record.vouched_at > at_ms):
+    if record is None:
         raise unknown_organisation(org)
+    if at_ms is not None and record.vouched_at > at_ms:
+        raise CallerError(
+            f"{org} was not yet on the ledger then",
+            code=ORGANISATION_UNKNOWN,
+            remedy="Ask about a later day; see `pset org show` without --at.",
+        )
     return _as_organisation(record, at_ms)
 
 

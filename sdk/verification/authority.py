@@ -79,9 +79,11 @@ class AuthorityQuestion:
         return " ".join(parts)
 
     def for_about(self) -> str:
-        """The same, with `for` in front when a qualification is meant."""
+        """The same to follow a verb: ` for 91761 at site 2`; empty when neither was asked about."""
         about = self.about()
-        return f"for {about}" if self.qualification is not None else about
+        if not about:
+            return ""
+        return f" for {about}" if self.qualification is not None else f" {about}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _until(chain: Chain) -> date | None:
 def _accept(issuer: IssuerFacts, question: AuthorityQuestion, chain: Chain) -> Authority:
     path = _path(issuer, chain)
     on = word_day(question.day)
-    may = f"{path}: may {word_power(question.power)} {question.for_about()} on {on}"
+    may = f"{path}: may {word_power(question.power)}{question.for_about()} on {on}"
     evidence = _evidence(question, chain)
     now = chain_status(chain, question.today)
     unregistered = question.site is not None and not _has_site(issuer, question.site)
@@ -195,8 +197,9 @@ def _refuse_scope(issuer: IssuerFacts, question: AuthorityQuestion) -> Authority
     elif question.power not in powers:
         text = f"{name} holds no power to {word_power(question.power)}"
     else:
-        text = f"its power to {word_power(question.power)} does not reach {question.about()}"
-    summary = f"{name} is not accredited to {word_power(question.power)} {question.for_about()}."
+        reach = question.about() or "this"
+        text = f"its power to {word_power(question.power)} does not reach {reach}"
+    summary = f"{name} is not accredited to {word_power(question.power)}{question.for_about()}."
     return _refuse(issuer, question, (), ACCREDITATION_OUT_OF_SCOPE, text, summary)
 
 
@@ -213,7 +216,7 @@ def _refuse_without_site(
     name = word_name(issuer.did, issuer.organisation)
     text = "accredited at certain sites only, and the document names none"
     summary = (
-        f"{name} is not accredited to {word_power(question.power)} {question.for_about()}"
+        f"{name} is not accredited to {word_power(question.power)}{question.for_about()}"
         " without naming the site."
     )
     return _refuse(issuer, question, chain, ACCREDITATION_OUT_OF_SCOPE, text, summary)
@@ -234,7 +237,7 @@ def _refuse_time(
 ) -> Authority:
     name = word_name(issuer.did, issuer.organisation)
     on = word_day(question.day)
-    summary = f"{name} was not accredited {question.for_about()} on {on}."
+    summary = f"{name} was not accredited{question.for_about()} on {on}."
     void = [
         chain
         for chain in chains
@@ -252,7 +255,7 @@ def _refuse_time(
         who = _by(issuer, grant, GrantEventKind.AB_INITIO_CONFIRMED)
         whose = "" if grant is chain[0] else f" of {_holder(issuer, grant)}"
         text = f"the accreditation{whose} was withdrawn from its beginning{who}"
-        summary = f"{name} was not accredited {question.for_about()}: {text}."
+        summary = f"{name} was not accredited{question.for_about()}: {text}."
         return _refuse(issuer, question, chain, ACCREDITATION_VOID, text, summary)
     chain = min(others, key=lambda item: _distance(item, question.day))
     found = chain_status(chain, question.day)

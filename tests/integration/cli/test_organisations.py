@@ -120,7 +120,9 @@ def test_before_it_was_vouched_for_nobody_knew_it(pset: Pset, request_file: Path
     assert vouched > 1
     ended = pset("org", "show", "ekt", "--at", str(vouched - 1))
     assert (ended.exit, ended.error["code"]) == (2, "ORGANISATION_UNKNOWN")
-    assert pset("org", "show", "ekt", "--at", "2020-01-01").exit == 2
+    early = pset("org", "show", "ekt", "--at", "2020-01-01")
+    assert (early.exit, early.error["code"]) == (2, "ORGANISATION_UNKNOWN")
+    assert "not yet on the ledger then" in early.error["text"]
     assert pset("org", "show", "ekt", "--at", "2999-01-01").error["code"] == "AT_IN_FUTURE"
 
 

@@ -181,6 +181,12 @@ def test_questions_without_site_or_qualification_compare_neither() -> None:
     assert judge(issuer(grant()), site="3").decision.code == "ACCREDITATION_OUT_OF_SCOPE"
 
 
+def test_a_refusal_without_site_or_qualification_reads_as_a_sentence() -> None:
+    question = AuthorityQuestion("certify", None, None, ASSESSED, TODAY)
+    found = judge_authority(issuer(grant()), question)
+    assert found.decision.text.endswith(" is not accredited to certify."), found.decision.text
+
+
 def test_a_document_without_a_site_needs_a_grant_without_sites() -> None:
     question = AuthorityQuestion("issue-badge", ELECTRICIAN, None, ASSESSED, TODAY)
     bound = grant("bound", powers=("issue-badge",))
