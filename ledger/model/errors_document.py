@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/errors.md, generated from the receipt codes; a test compares the two.
 
-PYTHONPATH=.:proto python -m ledger.model.errors_document > docs/errors.md
+Written anew, in Python at the root of the checkout, by
+`Path("docs/errors.md").write_text(compute_errors_document(), encoding="utf-8")`.
 """
 
 from __future__ import annotations
