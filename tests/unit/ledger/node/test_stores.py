@@ -24,9 +24,10 @@ from ledger.node.keys import (
 )
 from ledger.storage import layout
 from ledger.storage.chain import ChainStore
-from ledger.storage.errors import EXIT_CORRUPTION, CorruptionError
+from ledger.storage.errors import EXIT_CORRUPTION, CorruptionError, StorageError
 from ledger.storage.kv import WriteBatch
 from ledger.storage.memory import MemoryStore
+from ledger.storage.vote_record import VoteRecordStore
 from tests.support.ledger_world import make_genesis
 from tests.support.node_harness import (
     WAIT_MS,
@@ -288,6 +289,23 @@ def test_a_crash_at_the_first_start_does_not_forbid_to_vote(tmp_path: Path) -> N
     asyncio.run(scenario())
     del harness.stores["votes"]
     assert "missing" in open_and_close(harness)
+
+
+def test_a_first_record_that_cannot_be_written_does_not_forbid_to_vote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key counts as used only once the record of its votes is there."""
+    harness = NodeHarness(tmp_path)
+
+    def fail(_: VoteRecordStore) -> None:
+        raise StorageError("STORAGE_IO", "the disk is full", "Free some space.")
+
+    monkeypatch.setattr(VoteRecordStore, "initialise", fail)
+    with pytest.raises(StorageError):
+        harness.make_core()
+    assert is_vote_key_fresh(tmp_path, harness.keys.vote.public_key)
+    monkeypatch.undo()
+    assert open_and_close(harness) == ""
 
 
 def test_another_genesis_is_refused(tmp_path: Path) -> None:
