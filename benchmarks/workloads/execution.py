@@ -2,7 +2,8 @@
 """The state machine: a block of 100 transactions with 1 KB operations, over a state in memory.
 
 `execute-per-transaction` is the time of a block ÷ its transactions: authentication, rule, the
-operation's own tests, receipts and their root, the sorted writes; neither signatures nor tree. Two
+operation's own tests, receipts and their root, the sorted writes; neither signatures nor tree.
+Contents are known to be good, as they are on a node that examined them at admission (`transaction`). Two
 operations, each by one author: the first version of a display bundle, and new values in one chunk
 of a status list (a list for each). `tree-keys-per-write` is what then goes into the tree.
 Processor time.

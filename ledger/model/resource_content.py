@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from ledger.model.canonical_json import JsonError, JsonValue, decode_json
@@ -42,6 +43,11 @@ MEDIA_TYPES: Final = {
     ResourceType.QUALIFICATION: ("application/json",),
 }
 """Media types by resource type; other types are not supported yet."""
+
+EXAMINED_COUNT_MAX: Final = 2_048
+"""Contents remembered as good: more than wait for a block, at most 8 MB."""
+EXAMINED_SIZE_MAX: Final = 4 * 1024
+"""Bytes of the largest content that is remembered."""
 
 LANGUAGES_COUNT_MAX: Final = 32
 LABELS_COUNT_MAX: Final = 1_024
@@ -113,6 +119,28 @@ def check_content(
         document = decode_json(content, size_max=size_max)
     except JsonError as error:
         raise ContentError(ReceiptCode.RESOURCE_CONTENT_INVALID, "content", str(error)) from None
+    if len(content) <= EXAMINED_SIZE_MAX:
+        _examine_again(resource_type, name, content, tuple(powers))
+    else:
+        _examine(resource_type, name, document, powers)
+    return document
+
+
+@lru_cache(maxsize=EXAMINED_COUNT_MAX)
+def _examine_again(
+    resource_type: ResourceType, name: str, content: bytes, powers: tuple[str, ...]
+) -> None:
+    """As `_examine`; what was found good a moment ago, at admission, is good at execution too.
+
+    It depends on nothing but its arguments, and what is refused is not remembered.
+    """
+    document = decode_json(content, size_max=EXAMINED_SIZE_MAX)
+    _examine(resource_type, name, document, powers)
+
+
+def _examine(
+    resource_type: ResourceType, name: str, document: JsonValue, powers: Sequence[str]
+) -> None:
     where = find_text_not_allowed(document, "content")
     if where is not None:
         raise ContentError(
@@ -129,7 +157,6 @@ def check_content(
         raise ContentError(
             ReceiptCode.RESOURCE_CONTENT_INVALID, place("content", error.where), error.text
         ) from None
-    return document
 
 
 def _check_type(

@@ -314,3 +314,30 @@ def test_names() -> None:
     assert not is_name_for_type("sample", ResourceType.QUALIFICATION)
     assert is_name_for_type("sample", ResourceType.JSON_SCHEMA)
     assert not is_name_for_type("za:saqa:q:1", ResourceType.JSON_SCHEMA)
+
+
+def test_what_was_found_good_is_read_anew_and_what_was_refused_is_refused_again() -> None:
+    content = json.dumps({"languages": {"en": {"title": "Title"}}}).encode()
+    first = check(ResourceType.DISPLAY_BUNDLE, content)
+    second = check(ResourceType.DISPLAY_BUNDLE, content)
+    assert first == second
+    assert first is not second, "whoever changes one document must not change another"
+    bad = json.dumps({"languages": {"en": {"title": "8001015009087"}}}).encode()
+    for _ in range(2):
+        assert refusal(ResourceType.DISPLAY_BUNDLE, bad)[0] is ReceiptCode.PERSONAL_DATA
+
+
+def test_what_was_found_good_is_good_for_that_name_type_and_vocabulary_only() -> None:
+    name = bundled_template_names()[0]
+    content = bundled_template(name)
+    check(ResourceType.CREDENTIAL_TEMPLATE, content, name)
+    refusal(ResourceType.CREDENTIAL_TEMPLATE, content, "another-name")
+    refusal(ResourceType.DISPLAY_BUNDLE, content, name)
+    with pytest.raises(ContentError):
+        check_content(
+            ResourceType.CREDENTIAL_TEMPLATE,
+            name,
+            "application/json",
+            content,
+            powers=("delegate",),
+        )
