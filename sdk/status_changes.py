@@ -18,7 +18,11 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from ledger.model import operations as model
-from ledger.model.limits import STATUS_CHANGES_COUNT_MAX
+from ledger.model.limits import (
+    STATUS_CHANGES_COUNT_MAX,
+    STATUS_CHUNK_SIZE,
+    STATUS_UPDATE_CHUNKS_COUNT_MAX,
+)
 from ledger.model.receipts import ReceiptCode
 from sdk.arguments import check_text, check_texts
 from sdk.drafts import StatusChangePreview, StatusChangeResult
@@ -125,9 +129,9 @@ class StatusChanger:
             fact = await self._read_list(list_id)
             waiting = [record for record in group if fact.status(record.status_index) != value]
             unchanged += len(group) - len(waiting)
-            count += -(-len(waiting) // STATUS_CHANGES_COUNT_MAX)
-            if waiting:
-                part = waiting[:STATUS_CHANGES_COUNT_MAX]
+            parts = split_changes(waiting, fact.record.bits)
+            count += len(parts)
+            for part in parts[:1]:
                 changes = [(record.status_index, value) for record in part]
                 operations.append(self._update(list_id, fact.record.version, sorted(changes)))
         return StatusChangePreview(operations, count, len(records), unchanged)
@@ -144,7 +148,8 @@ class StatusChanger:
             named = ", ".join(record.record_id for record in revoked[:_NAMED_COUNT_MAX])
             raise as_refused(receipt, f"revoked for good: {named}")
         # Development networks only: let the ledger say it.
-        changes = [(index, 0) for index in sorted(record.status_index for record in revoked)]
+        part = split_changes(revoked, fact.record.bits)[0]
+        changes = [(record.status_index, 0) for record in part]
         return self._update(pair.revocation_id, fact.record.version, changes)
 
     async def _change_group(
@@ -157,7 +162,7 @@ class StatusChanger:
         list_id, value = _target(group[0], action)
         receipts: list[Receipt] = []
         first: int | None = None
-        for _ in range(ATTEMPTS_COUNT_MAX + len(group) // STATUS_CHANGES_COUNT_MAX):
+        for _ in range(ATTEMPTS_COUNT_MAX + _count_breaks_max(group)):
             fact = await self._read_list(list_id)
             waiting = [record for record in group if fact.status(record.status_index) != value]
             first = len(waiting) if first is None else first
@@ -169,7 +174,7 @@ class StatusChanger:
                     waiting = list(group)  # the store has no word of it: again, it changes nothing
             if not waiting:
                 return receipts, len(group) - first
-            part = waiting[:STATUS_CHANGES_COUNT_MAX]
+            part = split_changes(waiting, fact.record.bits)[0]
             plan = await asyncio.to_thread(
                 self._store.add_plan,
                 _make_plan(
@@ -252,6 +257,40 @@ def _group(records: Sequence[StoredRecord]) -> list[list[StoredRecord]]:
     for record in records:
         by_pair.setdefault(record.pair.pair_id, []).append(record)
     return list(by_pair.values())
+
+
+def split_changes(records: Sequence[StoredRecord], bits: int) -> list[list[StoredRecord]]:
+    """Records of one list in parts that one transaction each may change, by index.
+
+    A part has at most STATUS_CHANGES_COUNT_MAX records, and they lie in at most
+    STATUS_UPDATE_CHUNKS_COUNT_MAX chunks of the list.
+
+    Args:
+        records: of one list.
+        bits: of an entry of that list.
+    """
+    entries = STATUS_CHUNK_SIZE * 8 // bits
+    parts: list[list[StoredRecord]] = []
+    chunks: set[int] = set()
+    for record in sorted(records, key=lambda item: item.status_index):
+        chunk = record.status_index // entries
+        has_room = (
+            bool(parts)
+            and len(parts[-1]) < STATUS_CHANGES_COUNT_MAX
+            and (chunk in chunks or len(chunks) < STATUS_UPDATE_CHUNKS_COUNT_MAX)
+        )
+        if not has_room:
+            parts.append([])
+            chunks.clear()
+        parts[-1].append(record)
+        chunks.add(chunk)
+    return parts
+
+
+def _count_breaks_max(records: Sequence[StoredRecord]) -> int:
+    """How often `split_changes` may begin a new part, whatever the bits of an entry (8 at most)."""
+    entries = STATUS_UPDATE_CHUNKS_COUNT_MAX * STATUS_CHUNK_SIZE
+    return len(records) // STATUS_CHANGES_COUNT_MAX + records[0].pair.size // entries
 
 
 def _target(record: StoredRecord, action: Action) -> tuple[bytes, int]:

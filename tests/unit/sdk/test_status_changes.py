@@ -4,19 +4,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.model.limits import (
+    STATUS_CHANGES_COUNT_MAX,
+    STATUS_CHUNK_SIZE,
+    STATUS_LIST_SIZE_MAX,
+    STATUS_UPDATE_CHUNKS_COUNT_MAX,
+)
 from ledger.model.operations import (
     StatusChange,
     UpdateStatusList,
 )
 from sdk.errors import CallerError, KeyAccessError, RefusedError, UnavailableError
+from sdk.issuer_records import ListPair, StoredRecord
 from sdk.results import Verdict
-from sdk.status_changes import REASONS
+from sdk.status_changes import REASONS, split_changes
 from sdk.verification.ledger_facts import ask_status_list
 from tests.support.registrar import RECORD, Desk, run
 
@@ -251,6 +258,48 @@ def test_many_changes_are_split(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert (len(outcome.receipts), outcome.records, outcome.unchanged) == (3, 5, 0)
     assert [desk.verdict(credential) for credential in credentials] == ["REVOKED"] * 5
+
+
+PAIR = ListPair(1, bytes(16), bytes(15) + b"\x01", STATUS_LIST_SIZE_MAX, is_created=True)
+
+
+def records_at(indexes: Iterable[int]) -> list[StoredRecord]:
+    return [StoredRecord(f"S{n}", b"", "t@1", "", PAIR, n, b"{}") for n in indexes]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 8])
+def test_no_transaction_touches_more_chunks_than_the_ledger_takes(bits: int) -> None:
+    """The largest list there may be, with a change in each of its chunks, last ones first."""
+    entries = STATUS_CHUNK_SIZE * 8 // bits
+    indexes = range(STATUS_LIST_SIZE_MAX - 1, 0, -entries)
+    parts = split_changes(records_at(indexes), bits)
+    chunks = STATUS_LIST_SIZE_MAX // entries
+    assert len(parts) == chunks // STATUS_UPDATE_CHUNKS_COUNT_MAX > 1
+    for part in parts:
+        touched = {record.status_index // entries for record in part}
+        assert len(touched) <= STATUS_UPDATE_CHUNKS_COUNT_MAX
+    changed = [record.status_index for part in parts for record in part]
+    assert changed == sorted(indexes)
+
+
+def test_changes_close_to_each_other_are_split_by_their_number_alone() -> None:
+    parts = split_changes(records_at(range(2 * STATUS_CHANGES_COUNT_MAX + 1)), 1)
+    assert [len(part) for part in parts] == [STATUS_CHANGES_COUNT_MAX] * 2 + [1]
+    assert split_changes([], 1) == []
+
+
+def test_changes_far_from_each_other_are_all_made(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdk.status_changes.STATUS_UPDATE_CHUNKS_COUNT_MAX", 1)
+    names = [f"S{number}" for number in range(8)]
+    credentials = [desk.issue(name) for name in names]
+    entries = STATUS_CHUNK_SIZE * 8
+    chunks = {credential.status_index // entries for credential in credentials}
+    preview = run(desk.issuer.preview_status_change("revoke", names, reason="error"))
+    outcome = run(desk.issuer.change_status("revoke", names, reason="error"))
+    assert len(outcome.receipts) == preview.transactions == len(chunks) > 1
+    assert [desk.verdict(credential) for credential in credentials] == ["REVOKED"] * 8
 
 
 def test_a_store_of_another_network_is_refused(tmp_path: Path) -> None:
