@@ -18,6 +18,7 @@ import asyncio
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +68,17 @@ class LocalNetwork:
         return self._home
 
     def start(self) -> None:
-        """Run the validator until `stop`. Raises what kept it from starting."""
+        """Run the validator until `stop`; returns when it serves its first certified block.
+
+        Raises what kept it from starting.
+        """
         ready = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(ready,), name="psetledger-node", daemon=True
         )
         self._thread.start()
         if not ready.wait(START_SECONDS_MAX):
+            self.stop()
             raise TimeoutError("the validator did not start")
         if self._failure is not None:
             self._thread.join(STOP_SECONDS_MAX)
@@ -152,19 +157,38 @@ class LocalNetwork:
         self._loop.set_exception_handler(handle_loop_exception)
         self._stopping = asyncio.Event()
         node: NodeRuntime = await NodeRuntime.start(load_config(self._directory / "n1"))
-        ready.set()
         try:
+            await self._serve_first_block(node)
+            ready.set()
             await self._wait(node, self._stopping)
         finally:
             await node.stop()
+
+    async def _serve_first_block(self, node: NodeRuntime) -> None:
+        """Until a client gets a certified head, so that a call without retries is answered, too."""
+        assert self._stopping is not None
+        client = self.connect_aio(timeout=timedelta(seconds=START_SECONDS_MAX))
+        asking = asyncio.ensure_future(client.head())
+        ending = asyncio.ensure_future(self._wait(node, self._stopping))
+        try:
+            done, _ = await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (asking, ending):
+                task.cancel()
+            await asyncio.gather(asking, ending, return_exceptions=True)
+            await client.close()
 
     @staticmethod
     async def _wait(node: NodeRuntime, stopping: asyncio.Event) -> None:
         """Until somebody stops it, or it ends by itself, which is a failure of the test."""
         tasks = {asyncio.ensure_future(node.wait()), asyncio.ensure_future(stopping.wait())}
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
         for task in done:
             task.result()
 

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledger.node.voting import Voter
 from psetledger.testing import LocalNetwork, ledger_network, running_network
+from sdk.home import Home
+from sdk.networks import resolve_network
+from tests.support.api_client import call, connected
 
 __all__ = ["ledger_network"]
+
+VOTE_DELAY_SECONDS = 0.3
 
 
 def test_the_fixture_runs_a_network_of_its_own(ledger_network: LocalNetwork) -> None:
@@ -28,6 +37,55 @@ def test_a_network_ends_with_its_block(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no connection"):
         network.connect()
     client.close()
+
+
+def test_a_started_network_answers_a_client_that_does_not_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow validator certifies its first block long after it listens."""
+    vote = Voter.vote
+
+    def vote_late(voter: Voter, executed: Any, parent: Any) -> bytes | None:
+        time.sleep(VOTE_DELAY_SECONDS)
+        return vote(voter, executed, parent)
+
+    monkeypatch.setattr(Voter, "vote", vote_late)
+    with running_network(tmp_path) as network:
+        held = resolve_network(network.directory, Home.find(network.home))
+        (endpoint,) = held.endpoints
+        certificate = held.tls_certificate(endpoint.validator)
+
+        async def ask_once() -> bytes:
+            port = int(endpoint.address.rpartition(":")[2])
+            async with connected(port, certificate, name=endpoint.validator) as channel:
+                return await call(channel, "BlockService/GetHead", b"")
+
+        assert asyncio.run(ask_once())
+
+
+def test_a_network_starts_in_under_a_second(tmp_path: Path) -> None:
+    """The best of three: the machine may be busy."""
+    seconds: list[float] = []
+    for number in range(3):
+        network = LocalNetwork(tmp_path / str(number))
+        started = time.monotonic()
+        network.start()
+        seconds.append(time.monotonic() - started)
+        network.stop()
+    assert min(seconds) < 1
+
+
+def test_a_network_that_ends_before_its_first_block_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> bytes | None:
+        raise RuntimeError("the vote key is broken")
+
+    monkeypatch.setattr(Voter, "vote", fail)
+    network = LocalNetwork(tmp_path)
+    with pytest.raises(RuntimeError, match="vote key"):
+        network.start()
+    network.stop()
 
 
 def test_a_network_that_cannot_start_says_why(tmp_path: Path) -> None:
