@@ -148,7 +148,7 @@ def _errors_words(errors: list[RowError]) -> list[Any]:
 )
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the credential goes.")
 @store_option
-@issuing_options("Accepted, and not needed: the record id is the key of issuing.")
+@issuing_options("Refused here: the record id is the key of issuing.")
 @pass_context
 def issue(
     context: CliContext,
@@ -167,6 +167,14 @@ def issue(
     """
     from sdk.drafts import Draft, DraftRefusedError
 
+    if write.idempotency_key is not None:
+        raise CommandError(
+            "issuing takes no idempotency key: the record id is the key, and a credential is no"
+            " transaction",
+            code="IDEMPOTENCY_KEY_NOT_TAKEN",
+            remedy="Leave --idempotency-key out; the same --record-id again writes the same"
+            " credential.",
+        )
     check_place(out, "--out")
     draft = Draft.from_template(template_name, read_record(file))
     with opened_issuer(context, store, write, may_create=True) as (_, issuer):

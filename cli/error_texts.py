@@ -265,6 +265,10 @@ _INPUT: Final = {
         "The file is no list of record ids.",
         "Give a UTF-8 text file with one record id a line.",
     ),
+    "IDEMPOTENCY_KEY_NOT_TAKEN": (
+        "Issuing is repeatable by the record id and takes no other key.",
+        "Leave --idempotency-key out; the same --record-id again writes the same credential.",
+    ),
     "NO_RECORDS": ("No credential is named.", "Add --record-id ID or --from-file FILE."),
     "TEMPLATE_NAME_MALFORMED": (
         "This is no name of a template.",

@@ -35,11 +35,14 @@ class Desk:
         return str(path)
 
     def issue(self, record_id: str, *more: str, **changes: Any) -> Path:
+        self.pset.done(*self.issue_arguments(record_id, **changes), *more)
+        return self.directory / f"{record_id}.vc.json"
+
+    def issue_arguments(self, record_id: str, **changes: Any) -> tuple[str, ...]:
         out = self.directory / f"{record_id}.vc.json"
         record = self.record(record_id, **changes)
         arguments = ("credential", "issue", record, *TEMPLATE, "--record-id", record_id)
-        self.pset.done(*arguments, "--out", str(out), "--as", "gaa", *more)
-        return out
+        return (*arguments, "--out", str(out), "--as", "gaa")
 
     def change(self, action: str, *record_ids: str, reason: str = "error") -> dict[str, Any]:
         named = [word for record_id in record_ids for word in ("--record-id", record_id)]
@@ -319,13 +322,22 @@ class TestStatus:
     def test_the_options_of_every_write_are_accepted(self, desk: Desk) -> None:
         key = "5a" * 16
         write = ("--idempotency-key", key, "--wait", "accepted")
-        desk.issue("R-write", *write)
+        desk.issue("R-write", "--wait", "accepted")
         arguments = ("--record-id", "R-write", "--reason", "error", "--as", "gaa", *write)
         revoked = desk.pset.done("credential", "revoke", *arguments)
         found = desk.pset.done("ledger", "tx", key, "--as", "gaa")
         assert found["transaction_id"] == revoked["transaction_id"]
         again = desk.pset.done("credential", "revoke", *arguments)
         assert again["transaction_id"] == revoked["transaction_id"]
+
+    def test_issuing_refuses_a_key_that_it_would_not_use(self, desk: Desk) -> None:
+        desk.issue("R-keyed")
+        (desk.directory / "R-keyed.vc.json").unlink()
+        arguments = desk.issue_arguments("R-keyed")
+        ended = desk.pset(*arguments, "--idempotency-key", "5b" * 16)
+        assert (ended.exit, ended.error["code"]) == (2, "IDEMPOTENCY_KEY_NOT_TAKEN")
+        assert "--record-id" in ended.error["remedy"]
+        assert not (desk.directory / "R-keyed.vc.json").exists()
 
     def test_an_unknown_record_changes_none_of_them(self, desk: Desk) -> None:
         document = desk.issue("R-known")
