@@ -23,6 +23,7 @@ from ledger.model.operations import ResourceType
 from ledger.model.records import (
     GrantEvent,
     GrantRecord,
+    HeldGrantsRecord,
     KeyRecord,
     ResourceRecord,
     ServiceRecord,
@@ -49,6 +50,7 @@ _INSTANTS_BY_CLASS: Final[dict[type[Any], frozenset[str]]] = {
 _DAYS_BY_CLASS: Final[dict[type[Any], frozenset[str]]] = {
     GrantRecord: frozenset({"valid_from", "valid_until"}),
     GrantEvent: frozenset({"effective"}),
+    HeldGrantsRecord: frozenset({"complete_from"}),
 }
 _UUIDS: Final = frozenset({"resource_id", "previous_id", "list_id"})
 

@@ -28,6 +28,7 @@ from ledger.model.operations import ResourceType
 from ledger.model.records import (
     DidRecord,
     GrantRecord,
+    HeldGrantsRecord,
     IdempotencyRecord,
     ListRecord,
     OrganisationRecord,
@@ -49,6 +50,7 @@ FORMS: Final = (
     "grant/ID",
     "grants-by-grantor/DID[/N]",
     "grants-by-grantee/DID[/N]",
+    "grants-held/DID",
     "resource/URL",
     "resource-name/NAME[/N]",
     "resources/TYPE[/N]",
@@ -205,6 +207,7 @@ _READERS: Final[dict[str, Callable[[str], _Found]]] = {
     "grant": _by_name(schema.grant_key, GrantRecord),
     "grants-by-grantor": _by_did(schema.grants_by_grantor_key, ListRecord, listed=True),
     "grants-by-grantee": _by_did(schema.grants_by_grantee_key, ListRecord, listed=True),
+    "grants-held": _by_did(schema.grants_held_key, HeldGrantsRecord),
     "resource": _by_url(schema.resource_key, ResourceRecord),
     "resource-name": _by_name(schema.resource_name_key, ResourceNameRecord, listed=True),
     "resources": _read_resources,

@@ -66,6 +66,14 @@ STATUS_UPDATE_CHUNKS_COUNT_MAX = 256
 """Chunks that one update changes: each is written whole, however few of its entries change."""
 
 GRANT_CHAIN_DEPTH_MAX = 8
+GRANTS_HELD_COUNT_MAX = 1_024
+"""Grants to one organisation that have not ended: execution looks at each when it acts, or is
+granted more.
+"""
+GRANTS_LISTED_COUNT_MAX = 16_384
+"""Grants ever made to one organisation. Who judges a past day asks for all of them, two keys each:
+half of what the questions of our client may look up.
+"""
 CHILDREN_PAGE_COUNT_MAX = 1_000
 JSON_DEPTH_MAX = 16
 """Nesting of JSON documents on the ledger."""

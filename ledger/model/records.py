@@ -13,6 +13,7 @@ from ledger.model.keys import (
 from ledger.model.limits import (
     CONTENT_SIZE_MAX,
     DID_SIZE_MAX,
+    GRANTS_HELD_COUNT_MAX,
     HASH_SIZE,
     NAME_SIZE_MAX,
     POWERS_COUNT_MAX,
@@ -171,6 +172,17 @@ class GrantRecord:
     version: int = uint64(9)
     recorded_at: int = uint64(10)
     events: tuple[GrantEvent, ...] = repeated(11, GrantEvent, count_max=RECORD_HISTORY_COUNT_MAX)
+
+
+@message("HeldGrantsRecord")
+@dataclass(frozen=True, slots=True)
+class HeldGrantsRecord:
+    """Canonical message; fields as in proto/psetledger/v1/records.proto."""
+
+    grants: tuple[str, ...] = repeated(
+        1, str, count_max=GRANTS_HELD_COUNT_MAX, size_max=NAME_SIZE_MAX
+    )
+    complete_from: int = uint32(2)
 
 
 @message("ResourceRecord")

@@ -17,6 +17,7 @@ Namespaces:
   organisations    type -> ListRecord; type, n -> ReferenceRecord (DID); type "" lists them all
   grant            grant id -> GrantRecord
   grants-by-grantor, grants-by-grantee   DID -> ListRecord; DID, n -> ReferenceRecord (grant id)
+  grants-held      DID -> HeldGrantsRecord: those to it that can still matter
   resource         owner DID, UUID -> ResourceRecord
   resource-name    name -> ResourceNameRecord; name, n -> ReferenceRecord (resource URL)
   resources        type number -> ListRecord; type number, n -> ReferenceRecord (name)
@@ -43,6 +44,7 @@ ORGANISATIONS = b"organisations"
 GRANT = b"grant"
 GRANTS_BY_GRANTOR = b"grants-by-grantor"
 GRANTS_BY_GRANTEE = b"grants-by-grantee"
+GRANTS_HELD = b"grants-held"
 RESOURCE = b"resource"
 RESOURCE_NAME = b"resource-name"
 RESOURCES = b"resources"
@@ -119,6 +121,10 @@ def grants_by_grantee_key(did: str) -> bytes:
 
 def grants_by_grantee_child_key(did: str, number: int) -> bytes:
     return _key(GRANTS_BY_GRANTEE, did.encode(), _number(number))
+
+
+def grants_held_key(did: str) -> bytes:
+    return _key(GRANTS_HELD, did.encode())
 
 
 def resource_key(owner: str, resource_id: bytes) -> bytes:

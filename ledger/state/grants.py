@@ -9,10 +9,16 @@ until then it is taken to fit.
 One grant of the grantor, the *parent*, must let it grant every power, to that type of organisation,
 and cover scope and term whole. The first that does, in the order in which they were made, is
 recorded, so the chain of authority of every grant is one path to the root.
+
+All grants ever made to an organisation stay listed, but execution looks only at those that can still
+matter (`HeldGrantsRecord`), which are limited. When there are too many, the one that ended first
+makes room; from then on no grant to that organisation begins before that one's end, since nothing
+would tell any more which duties it joins on such a day.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -24,20 +30,35 @@ from ledger.model.identifiers import (
     CHARTER,
     is_did,
 )
-from ledger.model.limits import GRANT_CHAIN_DEPTH_MAX
+from ledger.model.limits import (
+    GRANT_CHAIN_DEPTH_MAX,
+    GRANTS_HELD_COUNT_MAX,
+    GRANTS_LISTED_COUNT_MAX,
+)
 from ledger.model.operations import GrantAccreditation, Scope
 from ledger.model.qualification import QualificationLookup
 from ledger.model.receipts import ReceiptCode
-from ledger.model.records import GrantRecord, ListRecord, OrganisationRecord, OrganisationStatus
-from ledger.model.schema import grant_key, grants_by_grantee_key, grants_by_grantor_key
+from ledger.model.records import (
+    GrantRecord,
+    HeldGrantsRecord,
+    ListRecord,
+    OrganisationRecord,
+    OrganisationStatus,
+)
+from ledger.model.schema import (
+    grant_key,
+    grants_by_grantee_key,
+    grants_by_grantor_key,
+    grants_held_key,
+)
 from ledger.model.scope import is_in_sub_framework, is_scope_covered, is_scope_element
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
 from ledger.state.duties import check_separation
 from ledger.state.overlay import TransactionState
 from ledger.state.queries import (
-    GRANTS_HELD_COUNT_MAX,
     get_chain,
+    get_held_grants,
     get_organisation,
     is_holding,
     list_grants_held,
@@ -57,7 +78,7 @@ def process_grant(context: Context, operation: GrantAccreditation) -> Results:
     _check_form(context, operation, scope)
     if operation.grantee == context.author:
         raise OperationRefusedError(ReceiptCode.SELF_GRANT, "grantee")
-    if operation.grantee in _list_ancestors(state, context.author):
+    if operation.grantee in _list_ancestors(context, context.author):
         raise OperationRefusedError(ReceiptCode.GRANT_CYCLE, "grantee")
     held = _list_granting(context)
     if not held:
@@ -67,7 +88,7 @@ def process_grant(context: Context, operation: GrantAccreditation) -> Results:
     grantee = get_organisation(state, operation.grantee)
     parent = _select_parent(context, operation, scope, grantee, held, lookup)
     _check_existence(scope, grantee, lookup)
-    _check_room(state, operation.grantee, parent)
+    _make_room(context, operation, parent)
     grant_id = compute_grant_id(context.transaction_id)
     record_grant(
         state,
@@ -92,6 +113,11 @@ def record_grant(state: TransactionState, grant: GrantRecord) -> None:
     state.put(grant_key(grant.grant_id), grant)
     state.append(grants_by_grantor_key(grant.grantor), grant.grant_id)
     state.append(grants_by_grantee_key(grant.grantee), grant.grant_id)
+    held = get_held_grants(state, grant.grantee)
+    state.put(
+        grants_held_key(grant.grantee),
+        dataclasses.replace(held, grants=(*held.grants, grant.grant_id)),
+    )
 
 
 def _check_form(context: Context, operation: GrantAccreditation, scope: Scope) -> None:
@@ -126,16 +152,18 @@ def _invalid(field: str, detail: str) -> OperationRefusedError:
     return OperationRefusedError(ReceiptCode.FIELD_INVALID, field, detail)
 
 
-def _list_ancestors(state: TransactionState, did: str) -> list[str]:
-    """Those from whom an organisation's grants come, directly or not; void grants do not count."""
+def _list_ancestors(context: Context, did: str) -> list[str]:
+    """Those from whom an organisation's grants come, directly or not; grants that are void, or have
+    ended, do not count.
+    """
     ancestors: list[str] = []
     pending = [did]
     while pending:
-        for grant in list_grants_held(state, pending.pop()):
+        for grant in list_grants_held(context.state, pending.pop()):
             if (
                 grant.grantor != CHARTER
                 and grant.grantor not in ancestors
-                and held_span(grant) is not None
+                and not _is_ended(grant, context.day)
             ):
                 ancestors.append(grant.grantor)
                 pending.append(grant.grantor)
@@ -253,15 +281,61 @@ def _check_existence(
             )
 
 
-def _check_room(state: TransactionState, grantee: str, parent: GrantRecord) -> None:
+def _make_room(context: Context, operation: GrantAccreditation, parent: GrantRecord) -> None:
+    state = context.state
     if len(get_chain(state, parent)) >= GRANT_CHAIN_DEPTH_MAX:
         raise OperationRefusedError(
             ReceiptCode.LIMIT_EXCEEDED, "author", f"at most {GRANT_CHAIN_DEPTH_MAX} grants deep"
         )
-    held = state.get(ListRecord, grants_by_grantee_key(grantee))
-    if held is not None and held.child_count >= GRANTS_HELD_COUNT_MAX:
+    listed = state.get(ListRecord, grants_by_grantee_key(operation.grantee))
+    if listed is not None and listed.child_count >= GRANTS_LISTED_COUNT_MAX:
         raise OperationRefusedError(
             ReceiptCode.LIMIT_EXCEEDED,
             "grantee",
-            f"an organisation holds at most {GRANTS_HELD_COUNT_MAX} grants",
+            f"an organisation is granted at most {GRANTS_LISTED_COUNT_MAX} times, ended grants too",
         )
+    held = get_held_grants(state, operation.grantee)
+    if len(held.grants) >= GRANTS_HELD_COUNT_MAX:
+        held = _drop_ended(context, operation.grantee, held)
+        state.put(grants_held_key(operation.grantee), held)
+    if operation.valid_from < held.complete_from:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "valid_from",
+            "so many grants have ended that none begins so early any more",
+        )
+
+
+def _drop_ended(context: Context, grantee: str, held: HeldGrantsRecord) -> HeldGrantsRecord:
+    """Without the grant that is void, or else ended first, before the block's day.
+
+    What has ended stays so: the last day of a grant only ever comes nearer.
+    """
+    ended = [
+        (_last_day(grant), position)
+        for position, grant in enumerate(list_grants_held(context.state, grantee))
+        if _is_ended(grant, context.day)
+    ]
+    if not ended:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "grantee",
+            f"an organisation holds at most {GRANTS_HELD_COUNT_MAX} grants that have not ended",
+        )
+    last, position = min(ended)
+    return HeldGrantsRecord(
+        grants=held.grants[:position] + held.grants[position + 1 :],
+        complete_from=max(held.complete_from, last + 1),
+    )
+
+
+def _last_day(grant: GrantRecord) -> int:
+    """The last day on which a grant could hold; -1: none, it is void; no end: the last there is."""
+    span = held_span(grant)
+    if span is None:
+        return -1
+    return DAY_MAX if span[1] == OPEN_END else span[1]
+
+
+def _is_ended(grant: GrantRecord, day: int) -> bool:
+    return _last_day(grant) < day

@@ -17,7 +17,7 @@ from ledger.model.qualification import (
 )
 from ledger.model.records import (
     GrantRecord,
-    ListRecord,
+    HeldGrantsRecord,
     OrganisationRecord,
     OrganisationStatus,
     ReferenceRecord,
@@ -27,15 +27,13 @@ from ledger.model.records import (
 from ledger.model.schema import (
     child_key,
     grant_key,
-    grants_by_grantee_key,
+    grants_held_key,
     organisation_key,
     resource_key,
     resource_name_key,
 )
 from ledger.state.overlay import TransactionState
 
-GRANTS_HELD_COUNT_MAX: Final = 1_024
-"""Grants that one organisation can hold, ended ones included: each is looked at when it acts."""
 SUCCESSION_DEPTH_MAX: Final = 8
 """Successors of successors that are followed."""
 
@@ -63,24 +61,23 @@ def is_acting_for(state: TransactionState, did: str, other: str) -> bool:
     return False
 
 
-def list_references(state: TransactionState, parent_key: bytes) -> Iterator[str]:
-    """References of the children of a list, in order."""
-    parent = state.get(ListRecord, parent_key)
-    for number in range(parent.child_count if parent else 0):
-        child = state.get(ReferenceRecord, child_key(parent_key, number))
-        assert child is not None, "a list has all children that its parent counts"
-        yield child.reference
-
-
 def get_grant(state: TransactionState, grant_id: str) -> GrantRecord | None:
     """The grant with this id."""
     return state.get(GrantRecord, grant_key(grant_id))
 
 
 def list_grants_held(state: TransactionState, did: str) -> Iterator[GrantRecord]:
-    """Grants of which an organisation is the grantee, in the order in which they were made."""
-    for grant_id in list_references(state, grants_by_grantee_key(did)):
+    """Grants to an organisation that can still matter, in the order in which they were made: all
+    that have not ended, and of the others those that a new one could overlap. At most
+    GRANTS_HELD_COUNT_MAX.
+    """
+    for grant_id in get_held_grants(state, did).grants:
         yield get_listed_grant(state, grant_id)
+
+
+def get_held_grants(state: TransactionState, did: str) -> HeldGrantsRecord:
+    """Which grants to an organisation can still matter."""
+    return state.get(HeldGrantsRecord, grants_held_key(did)) or HeldGrantsRecord()
 
 
 def get_listed_grant(state: TransactionState, grant_id: str) -> GrantRecord:

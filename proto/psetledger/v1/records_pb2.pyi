@@ -372,6 +372,36 @@ class GrantRecord(_message.Message):
 Global___GrantRecord: _TypeAlias = GrantRecord  # noqa: Y015
 
 @_typing.final
+class HeldGrantsRecord(_message.Message):
+    """Those of an organisation's grants that can still matter, in the order in which they were made:
+    every one that holds, or held, on complete_from or later. All it ever had are in its list.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FROM_FIELD_NUMBER: _builtins.int
+    complete_from: _builtins.int
+    """day; 0: none ever left"""
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """grant ids"""
+
+    def __init__(
+        self,
+        *,
+        grants: _abc.Iterable[_builtins.str] | None = ...,
+        complete_from: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete_from", b"complete_from", "grants", b"grants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldGrantsRecord: _TypeAlias = HeldGrantsRecord  # noqa: Y015
+
+@_typing.final
 class ResourceRecord(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -30,6 +30,7 @@ CASES = {
     f"grants-by-grantor/{DID}": schema.grants_by_grantor_key(DID),
     f"grants-by-grantor/{DID}/7": schema.grants_by_grantor_child_key(DID, 7),
     f"grants-by-grantee/{DID}": schema.grants_by_grantee_key(DID),
+    f"grants-held/{DID}": schema.grants_held_key(DID),
     f"grants-by-grantee/{DID}/300": schema.grants_by_grantee_child_key(DID, 300),
     f"resource/{URL}": schema.resource_key(DID, ID),
     "resource-name/za:saqa:q:91761": schema.resource_name_key("za:saqa:q:91761"),

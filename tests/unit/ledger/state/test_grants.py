@@ -15,7 +15,11 @@ import pytest
 from ledger.model.charter import default_charter
 from ledger.model.codec import decode, encode
 from ledger.model.hashes import compute_grant_id
-from ledger.model.limits import GRANT_CHAIN_DEPTH_MAX
+from ledger.model.limits import (
+    GRANT_CHAIN_DEPTH_MAX,
+    GRANTS_HELD_COUNT_MAX,
+    GRANTS_LISTED_COUNT_MAX,
+)
 from ledger.model.operations import (
     AccreditationReason,
     GrantAccreditation,
@@ -25,14 +29,14 @@ from ledger.model.operations import (
     WithdrawAccreditation,
 )
 from ledger.model.receipts import ReceiptCode
-from ledger.model.records import ListRecord, ReferenceRecord
+from ledger.model.records import HeldGrantsRecord, ListRecord, ReferenceRecord
 from ledger.model.schema import (
     grants_by_grantee_child_key,
     grants_by_grantee_key,
     grants_by_grantor_child_key,
     grants_by_grantor_key,
+    grants_held_key,
 )
-from ledger.state.queries import GRANTS_HELD_COUNT_MAX
 from tests.support.ledger_execution import (
     ELECTRICIAN,
     LedgerWorld,
@@ -540,18 +544,108 @@ def test_depth_of_chains_is_limited(world: LedgerWorld) -> None:
     assert results["field"] == "author"
 
 
-def test_number_of_grants_held_is_limited(world: LedgerWorld) -> None:
+def fill_held(world: LedgerWorld, *grant_ids: str) -> None:
+    """Let gaa hold as many grants as it can: those named in front, the rest copies of the last."""
+    rest = GRANTS_HELD_COUNT_MAX - len(grant_ids)
+    held = HeldGrantsRecord(grants=(*grant_ids, *(rest * (grant_ids[-1],))))
+    world.values[grants_held_key(world.did("gaa"))] = encode(held)
+
+
+def held_grants(world: LedgerWorld, name: str) -> HeldGrantsRecord:
+    return decode(HeldGrantsRecord, world.values[grants_held_key(world.did(name))])
+
+
+def test_grants_that_have_not_ended_are_limited(world: LedgerWorld) -> None:
     grant_id = world.apply("qcto", training(world))["grant_id"]
-    did = world.did("gaa")
-    reference = encode(ReferenceRecord(reference=grant_id))
-    for number in range(GRANTS_HELD_COUNT_MAX):
-        world.values[grants_by_grantee_child_key(did, number)] = reference
-    key = grants_by_grantee_key(did)
-    world.values[key] = encode(ListRecord(child_count=GRANTS_HELD_COUNT_MAX))
+    assert held_grants(world, "gaa") == HeldGrantsRecord(grants=(grant_id,))
+    fill_held(world, grant_id)
     results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", training(world))
     assert results["field"] == "grantee"
-    world.values[key] = encode(ListRecord(child_count=GRANTS_HELD_COUNT_MAX - 1))
+
+
+def withdrawn(world: LedgerWorld, first_day_without: str, **changes: object) -> str:
+    """A grant to gaa that was withdrawn."""
+    grant_id = world.apply("qcto", training(world, **changes))["grant_id"]
+    reason = AccreditationReason.VOLUNTARY
+    world.apply("qcto", WithdrawAccreditation(grant_id, 1, day(first_day_without), reason))
+    return grant_id
+
+
+def test_ended_grants_make_room_the_first_ended_first(world: LedgerWorld) -> None:
+    later = withdrawn(world, "2024-06-01")
+    first = withdrawn(world, "2024-04-01")
+    lasting = world.apply("qcto", training(world))["grant_id"]
+    fill_held(world, later, first, lasting)
+    # Announced is not ended.
+    world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", training(world))
+    world.skip_to("2024-03-31")
+    world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", training(world))
+    world.skip_to("2024-07-01")
+    listed = decode(ListRecord, world.values[grants_by_grantee_key(world.did("gaa"))]).child_count
+    made = world.apply("qcto", training(world, valid_from=day("2024-04-01")))["grant_id"]
+    held = held_grants(world, "gaa")
+    assert (held.grants[:2], held.grants[-1]) == ((later, lasting), made)
+    assert (len(held.grants), held.complete_from) == (GRANTS_HELD_COUNT_MAX, day("2024-04-01"))
+    # The list of all grants never shrinks.
+    parent = decode(ListRecord, world.values[grants_by_grantee_key(world.did("gaa"))])
+    assert parent.child_count == listed + 1
+    assert world.grant_record(first).grant_id == first
+
+
+def test_no_grant_begins_where_forgotten_ones_held(world: LedgerWorld) -> None:
+    """Trained once, that is no longer looked at: no external assessment on the same days."""
+    first = withdrawn(world, "2024-04-01")
+    second = withdrawn(world, "2024-06-15", valid_from=day("2024-06-01"))
+    lasting = world.apply("qcto", training(world, valid_from=day("2024-06-01")))["grant_id"]
+    fill_held(world, first, second, lasting)
+    world.skip_to("2024-07-01")
+    early = world.grant_operation(
+        "gaa", "conduct-eisa", since="2024-03-31", until="2024-05-31", qualifications=[ELECTRICIAN]
+    )
+    world.refuse(ReceiptCode.SEPARATION_OF_DUTIES, "qcto", early)
+    # The same duty again: the first grant makes room.
+    world.apply("qcto", training(world, valid_from=day("2024-06-01")))
+    results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", early)
+    assert results["field"] == "valid_from"
+
+
+def test_void_grants_make_room_and_hide_nothing(world: LedgerWorld) -> None:
+    void = withdrawn(world, "2024-02-01")
+    lasting = world.apply("qcto", training(world))["grant_id"]
+    fill_held(world, lasting, void, lasting)
     world.apply("qcto", training(world))
+    held = held_grants(world, "gaa")
+    assert (void in held.grants, held.complete_from) == (False, 0)
+
+
+def test_grants_ever_made_to_an_organisation_are_limited(world: LedgerWorld) -> None:
+    world.apply("qcto", training(world))
+    key = grants_by_grantee_key(world.did("gaa"))
+    world.values[key] = encode(ListRecord(child_count=GRANTS_LISTED_COUNT_MAX))
+    results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", training(world))
+    assert results["field"] == "grantee"
+    world.values[key] = encode(ListRecord(child_count=GRANTS_LISTED_COUNT_MAX - 1))
+    world.apply("qcto", training(world))
+
+
+def test_ended_grant_makes_nobody_an_ancestor() -> None:
+    world = delegating_world(count=1)
+    held: dict[str, Any] = {
+        "since": "2023-01-01",
+        "qualifications": [ELECTRICIAN, *range_of_qualifications(1)],
+    }
+    accrediting: dict[str, Any] = {"since": "2023-01-01", "qualifications": [ELECTRICIAN]}
+    for name in ("merseta", "partner"):
+        world.endorse(name, name=f"Sample {name}", type_="seta")
+        world.grant("qcto", name, "accredit-provider delegate", **held)
+    grant_id = world.grant("merseta", "partner", "accredit-provider", **accrediting)
+    back = world.grant_operation("merseta", "accredit-provider", **accrediting)
+    reason = AccreditationReason.VOLUNTARY
+    world.apply("merseta", WithdrawAccreditation(grant_id, 1, day("2024-06-01"), reason))
+    world.skip_to("2024-05-31")
+    world.refuse(ReceiptCode.GRANT_CYCLE, "partner", back)
+    world.skip_to("2024-06-01")
+    world.apply("partner", back)
 
 
 @pytest.mark.parametrize("keys", [["admin"], ["issue"]])
