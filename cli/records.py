@@ -52,7 +52,7 @@ _DAYS_BY_CLASS: Final[dict[type[Any], frozenset[str]]] = {
     GrantEvent: frozenset({"effective"}),
     HeldGrantsRecord: frozenset({"complete_from"}),
 }
-_UUIDS: Final = frozenset({"resource_id", "previous_id", "list_id"})
+_UUIDS: Final = frozenset({"resource_id", "list_id"})
 
 
 def plain_record(record: Any) -> Any:

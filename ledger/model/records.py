@@ -199,7 +199,7 @@ class ResourceRecord:
     content: bytes = octets(7, size_max=CONTENT_SIZE_MAX)
     checksum: bytes = octets(8, size_max=HASH_SIZE)
     created: int = uint64(9)
-    previous_id: bytes = octets(10, size_max=16)
+    previous: str = string(10, size_max=TEXT_SIZE_MAX)
 
 
 @message("ResourceNameRecord")

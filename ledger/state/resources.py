@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 from ledger.model.canonical_json import JsonValue
-from ledger.model.identifiers import UUID_SIZE, parse_resource_url, resource_url
+from ledger.model.identifiers import UUID_SIZE, resource_url
 from ledger.model.operations import PublishResource, ResourceType, Scope
 from ledger.model.qualification import decode_qualification_facts, find_fact_changed
 from ledger.model.receipts import ReceiptCode
@@ -85,12 +85,12 @@ def process_publish_resource(context: Context, operation: PublishResource) -> Re
     if operation.type is ResourceType.QUALIFICATION and versions:
         _check_facts_kept(context, operation)
 
-    previous_id = b""
+    previous = ""
     if parent is None:
         parent = ResourceNameRecord(owner=author, type=operation.type)
         state.append(resources_key(operation.type), operation.name)
     else:
-        previous_id = _get_previous_id(context, name_key, versions)
+        previous = _get_version_url(context, name_key, versions - 1)
     url = resource_url(author, operation.resource_id)
     state.put(
         key,
@@ -104,7 +104,7 @@ def process_publish_resource(context: Context, operation: PublishResource) -> Re
             content=operation.content,
             checksum=operation.checksum,
             created=context.time,
-            previous_id=previous_id,
+            previous=previous,
         ),
     )
     state.put(child_key(name_key, versions), ReferenceRecord(reference=url))
@@ -162,8 +162,8 @@ def _check_form(operation: PublishResource) -> None:
         raise OperationRefusedError(ReceiptCode.CHECKSUM_MISMATCH, "checksum")
 
 
-def _get_previous_id(context: Context, name_key: bytes, versions: int) -> bytes:
-    child = context.state.get(ReferenceRecord, child_key(name_key, versions - 1))
-    target = parse_resource_url(child.reference) if child else None
-    assert target is not None, "a name has at least one version, each with a URL"
-    return target[1]
+def _get_version_url(context: Context, name_key: bytes, number: int) -> str:
+    # With its owner: the version before can be that of the organisation which the author succeeds.
+    child = context.state.get(ReferenceRecord, child_key(name_key, number))
+    assert child is not None, "a name has all versions that its parent counts"
+    return child.reference

@@ -414,7 +414,7 @@ class ResourceRecord(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     CHECKSUM_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
-    PREVIOUS_ID_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     resource_id: _builtins.bytes
     name: _builtins.str
@@ -425,7 +425,8 @@ class ResourceRecord(_message.Message):
     content: _builtins.bytes
     checksum: _builtins.bytes
     created: _builtins.int
-    previous_id: _builtins.bytes
+    previous: _builtins.str
+    """URL of the version before, which another DID can own; empty for the first"""
     def __init__(
         self,
         *,
@@ -438,11 +439,11 @@ class ResourceRecord(_message.Message):
         content: _builtins.bytes = ...,
         checksum: _builtins.bytes = ...,
         created: _builtins.int = ...,
-        previous_id: _builtins.bytes = ...,
+        previous: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksum", b"checksum", "content", b"content", "created", b"created", "media_type", b"media_type", "name", b"name", "owner", b"owner", "previous_id", b"previous_id", "resource_id", b"resource_id", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksum", b"checksum", "content", b"content", "created", b"created", "media_type", b"media_type", "name", b"name", "owner", b"owner", "previous", b"previous", "resource_id", b"resource_id", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -565,7 +566,7 @@ Global___ListRecord: _TypeAlias = ListRecord  # noqa: Y015
 
 @_typing.final
 class ReferenceRecord(_message.Message):
-    """Child of a list: what it points at (a DID, a grant id, a resource id in hex)."""
+    """Child of a list: what it points at (a DID, a grant id, the URL of a resource or status list, the name of a resource)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -91,11 +91,8 @@ def test_versions_follow_each_other_and_stay(world: LedgerWorld) -> None:
         for item in operations
     ]
     assert [record.version for record in records] == [1, 2, 3]
-    assert [record.previous_id for record in records] == [
-        b"",
-        operations[0].resource_id,
-        operations[1].resource_id,
-    ]
+    urls = [resource_url(world.did("gaa"), item.resource_id) for item in operations]
+    assert [record.previous for record in records] == ["", *urls[:2]]
     assert [record.content for record in records] == [item.content for item in operations]
     parent = decode(ResourceNameRecord, world.values[resource_name_key("labels")])
     assert parent.child_count == 3
@@ -130,7 +127,8 @@ def test_successor_publishes_further_versions_as_itself(world: LedgerWorld) -> N
     record = decode(
         ResourceRecord, world.values[resource_key(world.did("ttc"), second.resource_id)]
     )
-    assert (record.version, record.previous_id) == (2, first.resource_id)
+    assert record.version == 2
+    assert record.previous == resource_url(world.did("gaa"), first.resource_id)
     world.refuse(ReceiptCode.NOT_AUTHORISED, "gaa", publish(world, 2))
 
 
