@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operation must be to be taken: no personal data, no free text where none belongs.
+"""What an operation must be to be taken: no personal data, no free text where none belongs, no form
+that execution could only refuse.
 
 Execution asks all of this again, and decides, because the rules belong to a height. Here it is asked
 so that the bytes of what will be refused never come into a block, where they would stay for ever: a
@@ -15,10 +16,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from ledger.model.charter_document import Charter
+from ledger.model.did_update import check_did_update, check_new_key
 from ledger.model.identifiers import (
     is_code_system,
     is_code_value,
-    is_key_id,
     is_site_code,
 )
 from ledger.model.operation_lint import find_in_texts
@@ -55,8 +56,8 @@ def check_operation(operation: Operation, *, network: str, charter: Charter) -> 
         charter: the network's rules.
 
     Raises:
-        TransactionRefusedError: PERSONAL_DATA, TEXT_NOT_ALLOWED, FIELD_INVALID, KEY_FORMAT, and
-            the codes of `check_organisation_request` and `check_content`.
+        TransactionRefusedError: PERSONAL_DATA, TEXT_NOT_ALLOWED, FIELD_INVALID, and the codes of
+            `check_organisation_request`, `check_content`, `check_did_update` and `check_new_key`.
     """
     # The content of a resource is examined by `check_content`: once is dear enough.
     finding = find_in_texts(operation)
@@ -97,9 +98,11 @@ def _check_texts(operation: Operation) -> None:
                     "a name has Latin letters, digits and a little punctuation",
                 )
         case UpdateDid():
-            _check_keys(operation.add_keys, "add_keys")
+            check_did_update(operation)
+            for position, new_key in enumerate(operation.add_keys):
+                check_new_key(new_key, f"add_keys[{position}]")
         case RotateKey(new_key=NewKey() as new_key):
-            _check_keys((new_key,), "new_key")
+            check_new_key(new_key, "new_key")
         case PublishResource():
             if not is_name_for_type(operation.name, operation.type):
                 raise _refusal(ReceiptCode.FIELD_INVALID, "name", "the name has another form")
@@ -120,14 +123,6 @@ def _check_scope(scope: Scope) -> None:
         for position, text in enumerate(texts):
             if not is_scope_element(kind, text):
                 raise _refusal(ReceiptCode.FIELD_INVALID, f"scope.{kind}[{position}]", _NO_CODE)
-
-
-def _check_keys(keys: Sequence[NewKey], where: str) -> None:
-    for position, new_key in enumerate(keys):
-        if new_key.key is not None and not is_key_id(new_key.key.key_id):
-            raise _refusal(
-                ReceiptCode.KEY_FORMAT, f"{where}[{position}]", "the key's name has another form"
-            )
 
 
 def _refusal(code: ReceiptCode, where: str, text: str) -> TransactionRefusedError:

@@ -10,11 +10,11 @@ A record is never too full to retire a key: what makes it grow leaves RETIREMENT
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from ledger.model.codec import encode
+from ledger.model.did_update import check_did_update, check_new_key
 from ledger.model.hashes import possession_message
 from ledger.model.identifiers import is_did
 from ledger.model.keys import verify_signature
@@ -24,8 +24,8 @@ from ledger.model.limits import (
     SERVICES_COUNT_MAX,
     STATE_VALUE_SIZE_MAX,
 )
-from ledger.model.operations import NewKey, RotateKey, Service, UpdateDid
-from ledger.model.organisation_request import RequestError, check_key_entry
+from ledger.model.operations import NewKey, RotateKey, UpdateDid
+from ledger.model.organisation_request import RequestError
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import DidRecord, KeyRecord, ServiceRecord
 from ledger.model.schema import did_key
@@ -36,14 +36,6 @@ RETIREMENT_RESERVE_SIZE: Final = 32 * 1024
 """Bytes that stay free for the ends of all keys and services: two instants of a key, one of a
 service, of at most 11 bytes each, and longer lengths around them.
 """
-_SERVICE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
-_SERVICE_TYPE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}", re.ASCII)
-# No user, no query, no fragment: nothing that could carry a person or a secret.
-_ENDPOINT: Final = re.compile(
-    r"(?:https|grpcs)://[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?){0,8}"
-    r"(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~-]{1,64}){0,8}/?",
-    re.ASCII,
-)
 
 
 def get_did_ownership(context: Context, operation: UpdateDid | RotateKey) -> Ownership:
@@ -68,10 +60,10 @@ def process_update_did(context: Context, operation: UpdateDid) -> Results:
     """Set and remove services, add keys."""
     record = _get_record(context, operation.did)
     _check_version(record, operation.expected_version)
-    if not (operation.set_services or operation.remove_services or operation.add_keys):
-        raise OperationRefusedError(
-            ReceiptCode.FIELD_INVALID, "", "the operation asks for no change"
-        )
+    try:
+        check_did_update(operation)
+    except RequestError as error:
+        raise OperationRefusedError(error.code, error.where, error.text) from None
     services = _compute_services(context.time, record.services, operation)
     keys = _add_keys(context, record, operation.add_keys, "add_keys")
     _store(context, record, keys, services)
@@ -81,14 +73,8 @@ def process_update_did(context: Context, operation: UpdateDid) -> Results:
 def _compute_services(
     time: int, services: Sequence[ServiceRecord], operation: UpdateDid
 ) -> tuple[ServiceRecord, ...]:
-    for position, service in enumerate(operation.set_services):
-        _check_service(service, f"set_services[{position}]")
     set_ids = [service.id for service in operation.set_services]
     ended_ids = [*set_ids, *operation.remove_services]
-    if len(set(ended_ids)) != len(ended_ids):
-        raise OperationRefusedError(
-            ReceiptCode.FIELD_INVALID, "set_services", "a service is named twice"
-        )
     active_ids = [service.id for service in services if service.valid_until == 0]
     for position, service_id in enumerate(operation.remove_services):
         if service_id not in active_ids:
@@ -109,18 +95,6 @@ def _compute_services(
         for service in operation.set_services
     )
     return tuple(history)
-
-
-def _check_service(service: Service, where: str) -> None:
-    for name, text, pattern in (
-        ("id", service.id, _SERVICE_ID),
-        ("type", service.type, _SERVICE_TYPE),
-        ("endpoint", service.endpoint, _ENDPOINT),
-    ):
-        if pattern.fullmatch(text) is None:
-            raise OperationRefusedError(
-                ReceiptCode.FIELD_INVALID, f"{where}.{name}", "the form is another"
-            )
 
 
 def process_rotate_key(context: Context, operation: RotateKey) -> Results:
@@ -202,11 +176,8 @@ def _add_keys(
     keys = list(record.keys)
     for position, new_key in enumerate(new_keys):
         at = where if where == "new_key" else f"{where}[{position}]"
-        entry = new_key.key
-        if entry is None:
-            raise OperationRefusedError(ReceiptCode.FIELD_INVALID, f"{at}.key", "it is missing")
         try:
-            check_key_entry(entry, f"{at}.key")
+            entry = check_new_key(new_key, at)
         except RequestError as error:
             raise OperationRefusedError(error.code, error.where, error.text) from None
         if any(key.key_id == entry.key_id or key.public_key == entry.public_key for key in keys):

@@ -13,14 +13,20 @@ import pytest
 
 from ledger.api.ports import ApiError, Submitted, TransactionState
 from ledger.model.codec import decode, encode
+from ledger.model.keys import KeyRole, KeyType
 from ledger.model.limits import TRANSACTION_SIZE_MAX
 from ledger.model.operations import (
     AddSite,
     EndorseOrganisation,
     GrantAccreditation,
+    KeyEntry,
+    NewKey,
     PublishResource,
     ResourceType,
+    RotateKey,
     Scope,
+    Service,
+    UpdateDid,
 )
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.transaction import Receipt, Transaction
@@ -133,6 +139,10 @@ def publish(harness: NodeHarness, name: str, **members: object) -> PublishResour
     return operation
 
 
+def update_did(harness: NodeHarness, **changes: Any) -> UpdateDid:
+    return UpdateDid(did=harness.world.did("saqa"), expected_version=1, **changes)
+
+
 NOT_ADMISSIBLE: dict[str, tuple[Callable[[NodeHarness], Any], ReceiptCode]] = {
     "personal data in content": (
         lambda h: publish(h, "a", title=PERSONAL),
@@ -168,6 +178,37 @@ NOT_ADMISSIBLE: dict[str, tuple[Callable[[NodeHarness], Any], ReceiptCode]] = {
             grantee=h.world.did("saqa"), scope=Scope(designations=("Thandi Sample",))
         ),
         ReceiptCode.FIELD_INVALID,
+    ),
+    "service id": (
+        lambda h: update_did(h, set_services=(Service("#Thandi", "PsetNode", "https://n.org"),)),
+        ReceiptCode.FIELD_INVALID,
+    ),
+    "service endpoint": (
+        lambda h: update_did(h, set_services=(Service("n", "PsetNode", "http://n.org/Thandi"),)),
+        ReceiptCode.FIELD_INVALID,
+    ),
+    "service named twice": (
+        lambda h: update_did(h, set_services=2 * (Service("n", "PsetNode", "https://n.org"),)),
+        ReceiptCode.FIELD_INVALID,
+    ),
+    "name of no service": (
+        lambda h: update_did(h, remove_services=("Thandi",)),
+        ReceiptCode.SERVICE_UNKNOWN,
+    ),
+    "update without a change": (update_did, ReceiptCode.FIELD_INVALID),
+    "key name": (
+        lambda h: update_did(
+            h, add_keys=(NewKey(KeyEntry("Thandi Sample", KeyRole.ISSUE, KeyType.ED25519)),)
+        ),
+        ReceiptCode.KEY_FORMAT,
+    ),
+    "no key": (lambda h: update_did(h, add_keys=(NewKey(),)), ReceiptCode.FIELD_INVALID),
+    "point of a key": (
+        lambda h: RotateKey(
+            did=h.world.did("saqa"),
+            new_key=NewKey(KeyEntry("new", KeyRole.LEDGER, KeyType.ED25519, bytes(32))),
+        ),
+        ReceiptCode.KEY_FORMAT,
     ),
     "request": (
         lambda _: EndorseOrganisation(request=PERSONAL.encode()),
