@@ -23,12 +23,15 @@ class PsetError(Exception):
         remedy: what to do, one sentence.
         retryable: whether the same call may succeed later without a change.
         transaction_id: hexadecimal id of the write concerned, if there is one.
+        proof: where the error follows from what the ledger holds, or does not hold, the proof file
+            of that (`pset ledger check-proof`); otherwise empty.
     """
 
     code: str
     remedy: str
     retryable: bool
     transaction_id: str | None
+    proof: bytes = b""
 
     def __init__(
         self,

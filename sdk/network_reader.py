@@ -26,7 +26,7 @@ from ledger.model.verification import (
     VerifiedHead,
     VerifiedTransaction,
 )
-from sdk.errors import TrustError, UnavailableError
+from sdk.errors import CallerError, TrustError, UnavailableError
 from sdk.evidence import EvidenceStore
 from sdk.failover import ATTEMPTS_COUNT_MAX, Failover, UnprovenError
 from sdk.light_client import VerifiedEntries
@@ -150,6 +150,14 @@ class NetworkReader:
                 missing = error.keys
             except ProofError as error:
                 raise self._malformed(error, view) from error
+            except CallerError as error:
+                # What is missing may have come since: only the present state can say that it is not.
+                if not view.used_keys:
+                    raise
+                if is_current and facts is not None:
+                    self._remember(facts, view)
+                    error.proof = view.proof()
+                    raise
             if answer is not None and is_current and facts is not None:
                 self._remember(facts, view)
                 return answer

@@ -108,6 +108,53 @@ def test_an_absent_key_is_proven_absent(client: LedgerClient) -> None:
     assert proven.proof
 
 
+def wanted(world: CertifiedWorld, short_name: str) -> Callable[[StateView], bytes]:
+    def question(view: StateView) -> bytes:
+        value = view.get(schema.short_name_key(short_name))
+        if value is None:
+            raise CallerError("nobody", code="ORGANISATION_UNKNOWN", remedy="Ask for another.")
+        return value
+
+    return question
+
+
+def test_an_answer_that_there_is_none_carries_its_proof(
+    world: CertifiedWorld, client: LedgerClient
+) -> None:
+    with pytest.raises(CallerError) as caught:
+        run(client.ask(wanted(world, "merseta")))
+    checked = check_proof(caught.value.proof, world.trust)
+    assert checked.state is not None
+    assert checked.state.values == {schema.short_name_key("merseta"): None}
+    assert checked.height == world.header.height
+
+
+def test_what_was_absent_before_is_asked_again(
+    world: CertifiedWorld, node: FakeNode, client: LedgerClient
+) -> None:
+    """Absence that is remembered is no answer today: somebody may have come since."""
+    key = schema.short_name_key("merseta")
+    assert run(client.get(key)).value is None
+    world.endorse("merseta")
+    assert run(client.ask(wanted(world, "merseta")))
+    node.calls.clear()
+    with pytest.raises(CallerError):
+        run(client.ask(wanted(world, "nobody")))
+    with pytest.raises(CallerError) as again:
+        run(client.ask(wanted(world, "nobody")))
+    assert node.calls["get_many"] == 1, "the same root proves the same absence"
+    assert check_proof(again.value.proof, world.trust).height == world.header.height
+
+
+def test_a_bad_question_asks_nobody(node: FakeNode, client: LedgerClient) -> None:
+    def question(_: StateView) -> None:
+        raise CallerError("bad", code="ARGUMENT_TYPE", remedy="Mend it.")
+
+    with pytest.raises(CallerError) as caught:
+        run(client.ask(question))
+    assert (caught.value.proof, node.calls) == (b"", {})
+
+
 def test_a_question_about_the_head_alone_asks_for_the_head(
     world: CertifiedWorld, node: FakeNode, client: LedgerClient
 ) -> None:
