@@ -34,6 +34,7 @@ from ledger.model.json_fields import (
     read_texts,
 )
 from ledger.model.keys import KeyFormatError, KeyType, check_public_key
+from ledger.model.legal_names import fold_name
 from ledger.model.limits import (
     CODES_COUNT_MAX,
     DID_SIZE_MAX,
@@ -157,6 +158,7 @@ def decode_organisations(
     organisations: list[GenesisOrganisation] = []
     dids: list[str] = []
     short_names: list[str] = []
+    names: dict[str, str] = {}
     codes_seen: list[Code] = []
     for position, item in enumerate(
         read_list(value, "organisations", ORGANISATIONS_COUNT_MAX, count_min=1)
@@ -177,11 +179,20 @@ def decode_organisations(
             raise GenesisError(
                 "GENESIS_INCONSISTENT", where, "the DID or the short name is there already"
             )
+        folded = fold_name(request.name)
+        if folded in names:
+            raise GenesisError(
+                "GENESIS_INCONSISTENT",
+                place(where, "request.name"),
+                f"two organisations have one legal name: {names[folded]!r} and {request.name!r} differ at "
+                "most in case, marks, blanks and punctuation",
+            )
         if any(code in codes_seen for code in organisation.codes):
             raise GenesisError("GENESIS_INCONSISTENT", where, "a code belongs to another already")
         organisations.append(organisation)
         dids.append(did)
         short_names.append(request.short_name)
+        names[folded] = request.name
         codes_seen.extend(organisation.codes)
     return tuple(organisations), tuple(dids)
 

@@ -27,6 +27,7 @@ from ledger.model.merkle_log import EMPTY_ROOT
 from ledger.model.multibase import encode_base64url_nopad
 from tests.support.ledger_world import (
     GENESIS_ORGANISATIONS,
+    SAMPLE_ORGANISATIONS,
     make_genesis,
     make_organisation,
     make_tls_certificate,
@@ -241,6 +242,32 @@ def test_short_name_is_unique() -> None:
     )
     genesis = dataclasses.replace(GENESIS, organisations=(*GENESIS.organisations, entry))
     assert refusal(encode_genesis(genesis))[0] == "GENESIS_INCONSISTENT"
+
+
+def with_another(name: str) -> Genesis:
+    """The genesis with one more organisation of this legal name."""
+    other = make_organisation("another", name=name)
+    entry = dataclasses.replace(
+        GENESIS.organisations[0],
+        request=other.request,
+        signatures=other.request_signatures,
+    )
+    return dataclasses.replace(GENESIS, organisations=(*GENESIS.organisations, entry))
+
+
+@pytest.mark.parametrize("change", [str, str.upper, "{}.".format])
+def test_legal_name_is_unique_as_it_is_compared(change: Callable[[str], str]) -> None:
+    name = SAMPLE_ORGANISATIONS["saqa"][0]
+    with pytest.raises(GenesisError) as caught:
+        decode_genesis(encode_genesis(with_another(change(name))))
+    place = f"organisations[{len(GENESIS.organisations)}].request.name"
+    assert (caught.value.code, caught.value.where) == ("GENESIS_INCONSISTENT", place)
+    assert f"{name!r} and {change(name)!r}" in caught.value.text
+
+
+def test_another_legal_name_is_welcome() -> None:
+    genesis = with_another(f"The {SAMPLE_ORGANISATIONS['saqa'][0]}")
+    assert decode_genesis(encode_genesis(genesis)) == genesis
 
 
 def test_possession_is_proven_for_the_same_key() -> None:
