@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,3 +289,37 @@ def test_charter_is_a_value() -> None:
     assert isinstance(CHARTER, Charter)
     assert default_charter() == CHARTER
     assert hash(default_charter()) == hash(CHARTER)
+
+
+# The document that says so to people ----------------------------------------------------------------
+
+PROTOCOL = Path(__file__).parents[4] / "docs" / "protocol.md"
+
+
+def cell(names: Sequence[str], strong: Sequence[str] = ()) -> str:
+    return " ".join(f"**`{name}`**" if name in strong else f"`{name}`" for name in names) or "–"
+
+
+def table_under(heading: str) -> list[str]:
+    """Rows of the first table after a paragraph that begins so."""
+    lines = PROTOCOL.read_text(encoding="utf-8").partition(f"**{heading}**")[2].splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("|---"))
+    return list(takewhile(lambda line: line.startswith("|"), lines[first + 1 :]))
+
+
+def test_protocol_names_who_may_grant_what() -> None:
+    assert table_under("Granting") == [
+        f"| `{row.held}`{' †' if row.delegates else ''} | {row.sub_framework or 'any'} "
+        f"| {cell(row.grantee_types)} | {cell(row.powers)} "
+        f"| {cell(row.scope_kinds, row.scope_needed)} "
+        f"| {f'{row.term_years_max} years' if row.term_years_max else '–'} |"
+        for row in CHARTER.power_rows
+    ]
+
+
+def test_protocol_names_who_may_vouch_for_whom() -> None:
+    assert table_under("Vouching") == [
+        f"| `{row.held}` | {row.sub_framework or 'any'} "
+        f"| {cell(row.organisation_types)} | {cell(row.code_systems)} |"
+        for row in CHARTER.vouching_rows
+    ]
