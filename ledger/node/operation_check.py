@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operation must be to be taken: no personal data, no free text where none belongs, no form
-that execution could only refuse.
+"""What an operation must be to be taken: no personal data, no free text where none belongs, no
+services and new keys without a form.
 
 Execution asks all of this again, and decides, because the rules belong to a height. Here it is asked
 so that the bytes of what will be refused never come into a block, where they would stay for ever: a
