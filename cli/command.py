@@ -41,7 +41,8 @@ class PsetCommand(click.Command):
         return [*super().get_params(ctx), *global_options(shown=False)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        with ctx.ensure_object(CliContext).logging():
+        state = ctx.ensure_object(CliContext)
+        with state.logging(), state.saving_absence(ctx.params.get("proof")):
             return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -68,6 +68,7 @@ class CliContext:
 
     def __init__(self) -> None:
         self.settings = Settings()
+        self._is_proof_handled = False
 
     # ---- output
 
@@ -319,9 +320,15 @@ class CliContext:
         """
         if path is None:
             return
+        self.save_proof_file(path, getattr(proven, "proof", b""))
+
+    def save_proof_file(self, path: Path | None, data: bytes) -> None:
+        """As `save_proof`, of a proof file's bytes; empty: they are too many for one file."""
+        if path is None:
+            return
         from cli.written_files import write_named_file
 
-        data: bytes = getattr(proven, "proof", b"")
+        self._is_proof_handled = True
         if not data:
             raise CommandError(
                 "the proof of this answer is larger than a proof file may be",
@@ -330,6 +337,34 @@ class CliContext:
             )
         write_named_file(path, data, "--proof")
         self.output.progress(f"proof saved: {path} ({len(data):,} bytes)")
+
+    @contextmanager
+    def saving_absence(self, path: Path | None) -> Generator[None]:
+        """Save the proof that an error rests on: that there is nothing of the kind.
+
+        Whoever gave ``--proof`` is told when in the end there is nothing to save.
+
+        Raises:
+            CommandError: FILE_UNWRITABLE, before anything is asked.
+        """
+        if path is not None:
+            from cli.written_files import check_place
+
+            check_place(path, "--proof")
+        try:
+            yield
+        except PsetError as error:
+            if not self._is_proof_handled and error.proof:
+                self.save_proof_file(path, error.proof)
+            self._tell_unsaved(path)
+            raise
+        self._tell_unsaved(path)
+
+    def _tell_unsaved(self, path: Path | None) -> None:
+        if path is not None and not self._is_proof_handled:
+            self.output.hint(
+                f"no proof saved to {path}: nothing that the ledger proves led to this"
+            )
 
 
 def _escape_record(record: logging.LogRecord) -> bool:

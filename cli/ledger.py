@@ -23,6 +23,7 @@ from ledger.model.limits import STATE_VALUE_SIZE_MAX
 
 if TYPE_CHECKING:
     from ledger.model.verification import VerifiedHead, VerifiedTransaction
+    from sdk.proof_files import CheckedProof
     from sdk.results import BlockSummary, TransactionStatus
 
 
@@ -185,16 +186,30 @@ def head(context: CliContext, proof: Path | None) -> None:
     context.save_proof(proof, proven)
 
 
-@ledger.command("block", examples="$ pset ledger block 7")
+@ledger.command(
+    "block",
+    examples="""
+        $ pset ledger block 7
+        $ pset ledger block 7 --proof seven.proof      # all it holds, and its certificate
+    """,
+)
 @click.argument("height", type=click.IntRange(min=1, max=HEIGHT_MAX))
+@proof_option
 @pass_context
-def block(context: CliContext, height: int) -> None:
+def block(context: CliContext, height: int, proof: Path | None) -> None:
     """One certified block: its transactions and receipts, checked against its header."""
     with context.client() as client:
-        _show_block(context, "Block", client.block(height))
+        held = client.block(height)
+    _show_block(context, "Block", held)
+    context.save_proof_file(proof, held.proof)
 
 
 def _show_block(context: CliContext, kind: str, held: BlockSummary) -> None:
+    answer = _Answer(held.height, held.time, verified=True)
+    context.output.read(kind, held.to_dict(), answer, _block_words(held))
+
+
+def _block_words(held: BlockSummary) -> list[Any]:
     rows: list[tuple[str, Any]] = [
         ("height", f"{held.height:,}"),
         ("time", show_instant(held.time)),
@@ -216,7 +231,7 @@ def _show_block(context: CliContext, kind: str, held: BlockSummary) -> None:
                 [(place, transaction_id, code) for place, (transaction_id, code) in listed],
             )
         )
-    context.output.read(kind, held.to_dict(), _Answer(held.height, held.time, verified=True), text)
+    return text
 
 
 @ledger.command(
@@ -242,20 +257,40 @@ def check_proof(context: CliContext, file: Path) -> None:
     if checked.transaction is not None:
         _show_checked_transaction(context, checked.transaction, answer, network.chain_id)
         return
-    assert checked.state is not None
+    if checked.block is not None:
+        from sdk.blocks import summarise_block
+
+        held = summarise_block(checked.block, network.trust_root)
+        context.output.read(
+            "CheckedProof",
+            {"chain_id": network.chain_id, "block": held.to_dict()},
+            answer,
+            [f"PROVEN    a block on {network.chain_id}", *_block_words(held)],
+        )
+        return
+    _show_checked_states(context, file, checked, answer, network.chain_id)
+
+
+def _show_checked_states(
+    context: CliContext, file: Path, checked: CheckedProof, answer: _Answer, chain_id: str
+) -> None:
     entries: list[dict[str, Any]] = []
-    text: list[Any] = [f"PROVEN    {file} on {network.chain_id}"]
-    for key, value in checked.state.values.items():
-        described = describe_state_key(key)
-        found = read_value(described, value)
-        entries.append({"key": described.text, "present": value is not None, **found})
-        if value is None:
-            text.append(f"{described.text}: nothing is there")
-        else:
-            text += [described.text, *lines(found["record"], "  ")]
-    context.output.read(
-        "CheckedProof", {"chain_id": network.chain_id, "entries": entries}, answer, text
-    )
+    text: list[Any] = [f"PROVEN    {file} on {chain_id}"]
+    is_set = len(checked.states) > 1
+    for state in checked.states:
+        height = {"height": state.head.height} if is_set else {}
+        if is_set:
+            text.append(f"at height {state.head.height:,}:")
+        for key, value in state.values.items():
+            described = describe_state_key(key)
+            found = read_value(described, value)
+            present = value is not None
+            entries.append({"key": described.text, "present": present, **found, **height})
+            if value is None:
+                text.append(f"{described.text}: nothing is there")
+            else:
+                text += [described.text, *lines(found["record"], "  ")]
+    context.output.read("CheckedProof", {"chain_id": chain_id, "entries": entries}, answer, text)
 
 
 def instant(time_ms: int) -> datetime:

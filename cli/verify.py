@@ -8,7 +8,7 @@ worst. A bad document is an answer, never an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ from cli.command import PsetCommand
 from cli.context import CliContext, pass_context
 from cli.errors import SEVERITY, CommandError, ExitCode, describe_error
 from cli.parameters import DAY, DURATION
-from cli.reading import FILE
+from cli.reading import FILE, proof_option
 from cli.terminal_text import escape_line
 from cli.verification_sources import Source, compute_document_hash, find_sources
 from cli.verification_words import escape_report, explain_report, one_line, style_report
@@ -30,6 +30,7 @@ from sdk.errors import PsetError, UnavailableError
 from sdk.results import format_instant
 
 if TYPE_CHECKING:
+    from sdk.aio_verifier import ProvenReport
     from sdk.client import LedgerClient
     from sdk.policy import Policy
     from sdk.report import VerificationReport
@@ -49,6 +50,7 @@ RETENTION: Final = timedelta(days=365)
         $ pset verify certificate.vc.json --at 2026-05-14          # as it was on that day
         $ pset verify - < certificate.vc.json
         $ pset verify certificate.vc.json --receipt receipt.json   # to keep: it names no learner
+        $ pset verify certificate.vc.json --proof facts.proof      # what the ledger said, proven
     """,
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
@@ -74,6 +76,7 @@ RETENTION: Final = timedelta(days=365)
     metavar="FILE",
     help="Write what was found, without the claims, for your own records.",
 )
+@proof_option
 @click.option("--lang", default="en", metavar="CODE", help="Language of the report. Default en.")
 @pass_context
 def verify(
@@ -86,6 +89,7 @@ def verify(
     offline: bool,
     explain: bool,
     receipt: Path | None,
+    proof: Path | None,
     lang: str,
 ) -> ExitCode:
     """Verify credentials.
@@ -105,7 +109,8 @@ def verify(
     )
     worst = ExitCode.DONE
     receipts: list[dict[str, Any]] = []
-    with _asking(context, policy, at=at, offline=offline) as ask:
+    proofs: list[ProvenReport] | None = None if proof is None else []
+    with _asking(context, policy, at=at, offline=offline, proofs=proofs) as ask:
         for source in found:
             try:
                 document = source.read()
@@ -122,7 +127,21 @@ def verify(
         text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in receipts)
         write_named_file(receipt, text.encode(), "--receipt")
         context.output.progress(f"receipt saved: {receipt}")
+    if proofs:
+        _save_proofs(context, proof, [held for held in proofs if held.rests_on_ledger])
     return worst
+
+
+def _save_proofs(context: CliContext, path: Path | None, reports: Sequence[ProvenReport]) -> None:
+    """All that the reports rest on, in one file; none is written when they rest on nothing."""
+    from sdk.proof_files import join_proof_files
+
+    if not reports:
+        return
+    data = b""
+    if all(held.proof for held in reports):
+        data = join_proof_files(held.proof for held in reports)
+    context.save_proof_file(path, data)
 
 
 def _check_language(lang: str) -> None:
@@ -139,7 +158,12 @@ def _check_language(lang: str) -> None:
 
 @contextmanager
 def _asking(
-    context: CliContext, policy: Policy, *, at: date | None, offline: bool
+    context: CliContext,
+    policy: Policy,
+    *,
+    at: date | None,
+    offline: bool,
+    proofs: list[ProvenReport] | None,
 ) -> Generator[Callable[[bytes], VerificationReport]]:
     """What answers for a document; without trust root or connection it says that it cannot tell."""
     from sdk.verifier import verify_without_ledger
@@ -154,7 +178,7 @@ def _asking(
                 raise
             reason = error  # the clause deletes its own name
         else:
-            yield _ask_ledger(client, policy, at)
+            yield _ask_ledger(client, policy, at, proofs)
             return
 
     def answer(document: bytes) -> VerificationReport:
@@ -174,12 +198,20 @@ def _offline() -> UnavailableError:
 
 
 def _ask_ledger(
-    client: LedgerClient, policy: Policy, at: date | None
+    client: LedgerClient, policy: Policy, at: date | None, proofs: list[ProvenReport] | None
 ) -> Callable[[bytes], VerificationReport]:
     from sdk.verifier import Verifier
 
     verifier = Verifier(client, policy=policy)
-    return lambda document: verifier.verify(document, at=at)
+    if proofs is None:
+        return lambda document: verifier.verify(document, at=at)
+
+    def answer(document: bytes) -> VerificationReport:
+        held = verifier.verify_with_proof(document, at=at)
+        proofs.append(held)
+        return held.report
+
+    return answer
 
 
 def _show(

@@ -431,7 +431,9 @@ class LedgerClient:
         held = await self.reader.head_at(height)
         return await self.reader.call(
             lambda node, seconds: node.get_block(height, seconds=seconds),
-            lambda answer, _floor: blocks.read_block(answer, held, self._trust),
+            lambda answer, _floor: blocks.read_block(
+                answer, held, self._trust, is_verified=self.believer.is_verifying
+            ),
             question=f"block {height}",
         )
 

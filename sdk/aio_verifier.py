@@ -25,6 +25,7 @@ from typing import Final, Protocol
 from sdk.errors import UnavailableError
 from sdk.moments import resolve_moment
 from sdk.policy import Policy
+from sdk.proof_files import encode_proof_set_file
 from sdk.reader import StateView, VerifiedReader
 from sdk.report import VerificationReport
 from sdk.results import When
@@ -73,6 +74,17 @@ class LedgerReads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenReport:
+    """A report, and the proof of what it rests on."""
+
+    report: VerificationReport
+    proof: bytes
+    """A proof file (`pset ledger check-proof`); empty when there is none, or it would be too large."""
+    rests_on_ledger: bool
+    """False: nothing that the ledger proves was needed, or could be had."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     known: KnownFacts
     asked_at: float
@@ -118,6 +130,22 @@ class Verifier:
         """
         return await self._verify(document, self._reader.max_age, at=at, request=request)
 
+    async def verify_with_proof(
+        self, document: Document, *, at: When = None, request: object | None = None
+    ) -> ProvenReport:
+        """As `verify`, with everything of the ledger that the report rests on.
+
+        Nothing that was asked before is used again, so the proof is whole. It shows which issuer was
+        looked up, and never which credential. The time of a block named by its height is not in it.
+
+        Raises:
+            As `verify`.
+        """
+        views: list[StateView] = []
+        report = await self._verify(document, _NO_TIME, at=at, request=request, views=views)
+        states = [state for view in views for state in view.proven_states()]
+        return ProvenReport(report, encode_proof_set_file(states), rests_on_ledger=bool(states))
+
     async def _verify(
         self,
         document: Document,
@@ -125,16 +153,20 @@ class Verifier:
         *,
         at: When = None,
         request: object | None = None,
+        views: list[StateView] | None = None,
     ) -> VerificationReport:
+        """`views`: takes what is asked, all of it; None: what is known serves."""
         parsed = self._parse(document)
         if isinstance(parsed, VerificationReport):
             return parsed
         try:
             time_asked = await resolve_moment(at, self._reader, self._time_ms())
-            known = await self._know(parsed, max_age)
+            known = await self._know(parsed, max_age, views)
             moment = self._moment(at, time_asked, known)
-            histories = await self._read_histories(parsed, known, moment)
+            histories = await self._read_histories(parsed, known, moment, views)
         except UnavailableError:
+            if views is not None:
+                views.clear()
             return unreachable_report(self._time_ms())
         return evaluate(
             parsed,
@@ -231,12 +263,14 @@ class Verifier:
         now_ms = max(self._time_ms(), known.time_ms)
         return moment_of(at, time_asked, now_ms)
 
-    async def _know(self, parsed: ParsedDocument, max_age: timedelta) -> KnownFacts:
+    async def _know(
+        self, parsed: ParsedDocument, max_age: timedelta, views: list[StateView] | None = None
+    ) -> KnownFacts:
         wanted = facts_wanted(parsed)
-        known = self._recall(wanted, max_age)
+        known = self._recall(wanted, max_age) if views is None else None
         if known is not None:
             return known
-        kept = self._kept.get(wanted)
+        kept = self._kept.get(wanted) if views is None else None
         asked_at = time.monotonic()
 
         def question(view: StateView) -> LedgerFacts:
@@ -245,6 +279,8 @@ class Verifier:
             return ask_ledger_facts(view, wanted)
 
         answer = await self._reader.ask(question)
+        if views is not None:
+            views.append(answer.view)
         head = answer.view.head
         known = KnownFacts(
             wanted,
@@ -270,7 +306,11 @@ class Verifier:
         return kept.known if age <= max_age.total_seconds() and max_age > _NO_TIME else None
 
     async def _read_histories(
-        self, parsed: ParsedDocument, known: KnownFacts, moment: Moment
+        self,
+        parsed: ParsedDocument,
+        known: KnownFacts,
+        moment: Moment,
+        views: list[StateView] | None = None,
     ) -> dict[StatusPlace, EntryHistory]:
         places = histories_wanted(parsed, known, moment)
         if not places:
@@ -286,6 +326,8 @@ class Verifier:
 
         # Under the state that `known` is of, unless a newer one has been seen since.
         answer = await self._reader.ask(question, max_age=BATCH_MAX_AGE)
+        if views is not None:
+            views.append(answer.view)
         return answer.value
 
 

@@ -3,21 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from ledger.model.block import Block, Proposal, QuorumCertificate
 from ledger.model.certificate import get_signers
-from ledger.model.hashes import compute_transaction_id
 from ledger.model.limits import (
     BLOCK_SIZE_MAX,
     CERTIFICATE_SIZE_MAX,
     PROPOSAL_SIZE_MAX,
-    RECEIPT_SIZE_MAX,
-    TRANSACTION_SIZE_MAX,
 )
-from ledger.model.merkle_log import compute_root
-from ledger.model.receipts import ReceiptCode
-from ledger.model.transaction import Receipt, Transaction
 from ledger.model.verification import (
     HEAD_MISMATCH,
     ProofError,
@@ -25,18 +19,14 @@ from ledger.model.verification import (
     VerifiedHead,
     decode_message,
 )
+from sdk.block_proofs import VerifiedBlock, verify_block_content
 from sdk.moments import to_instant
 from sdk.node_api import BlockAnswer
+from sdk.proof_files import encode_block_proof_file
 from sdk.results import BlockSummary
 
 
-def summarise_head(
-    head: VerifiedHead,
-    trust: TrustRoot,
-    *,
-    transactions: Sequence[str] = (),
-    codes: Sequence[str] = (),
-) -> BlockSummary:
+def summarise_head(head: VerifiedHead, trust: TrustRoot) -> BlockSummary:
     """A verified head as a result."""
     certificate = decode_message(QuorumCertificate, head.encoded.certificate, CERTIFICATE_SIZE_MAX)
     return BlockSummary(
@@ -50,14 +40,22 @@ def summarise_head(
         log_root=head.vote.log_root.hex(),
         tx_root=head.header.tx_root.hex(),
         signers=get_signers(certificate, trust.validator_set),
-        transactions=transactions,
-        codes=codes,
+        transactions=(),
+        codes=(),
         tx_count=head.header.tx_count,
     )
 
 
-def read_block(answer: BlockAnswer, head: VerifiedHead, trust: TrustRoot) -> BlockSummary:
+def read_block(
+    answer: BlockAnswer, head: VerifiedHead, trust: TrustRoot, *, is_verified: bool = True
+) -> BlockSummary:
     """Check a block and its receipts against its verified head.
+
+    Args:
+        answer: of a node.
+        head: of the same height.
+        trust: of the network.
+        is_verified: False when the head is only a node's word: then nothing is proven.
 
     Raises:
         ProofError: MALFORMED, HEAD_MISMATCH.
@@ -66,24 +64,14 @@ def read_block(answer: BlockAnswer, head: VerifiedHead, trust: TrustRoot) -> Blo
     block = decode_message(Block, proposal.block, BLOCK_SIZE_MAX)
     if block.header != head.encoded.header:
         raise ProofError(HEAD_MISMATCH, "the block has another header than the certified one")
-    count = head.header.tx_count
-    if len(block.transactions) != count or len(answer.receipts) != count:
-        raise ProofError(HEAD_MISMATCH, f"not the {count} transactions and receipts of the block")
-    if compute_root(block.transactions) != head.header.tx_root:
-        raise ProofError(HEAD_MISMATCH, "the transactions are not those of the certified header")
-    if compute_root(answer.receipts) != head.vote.receipts_root:
-        raise ProofError(HEAD_MISMATCH, "the receipts are not those of the certified vote")
-    transactions = [
-        compute_transaction_id(decode_message(Transaction, held, TRANSACTION_SIZE_MAX).body).hex()
-        for held in block.transactions
-    ]
-    receipts = [decode_message(Receipt, held, RECEIPT_SIZE_MAX) for held in answer.receipts]
-    codes = [_code_name(receipt.code) for receipt in receipts]
-    return summarise_head(head, trust, transactions=transactions, codes=codes)
+    held = verify_block_content(head, block.transactions, answer.receipts)
+    proof = b""
+    if is_verified:
+        proof = encode_block_proof_file(head.encoded, block.transactions, answer.receipts)
+    return summarise_block(held, trust, proof=proof)
 
 
-def _code_name(code: int) -> str:
-    try:
-        return ReceiptCode(code).name
-    except ValueError:
-        return f"CODE_{code}"
+def summarise_block(held: VerifiedBlock, trust: TrustRoot, *, proof: bytes = b"") -> BlockSummary:
+    """A verified block as a result."""
+    summary = summarise_head(held.head, trust)
+    return replace(summary, transactions=held.transactions, codes=held.codes, proof=proof)

@@ -23,6 +23,10 @@ from typing import Final, Generic, Protocol, TypeVar
 from ledger.model import schema
 from ledger.model.codec import decode
 from ledger.model.limits import (
+    CERTIFICATE_SIZE_MAX,
+    HASH_SIZE,
+    HEADER_SIZE_MAX,
+    PROOF_SIBLINGS_COUNT_MAX,
     PROVEN_ENTRIES_COUNT_MAX,
     PROVEN_STATE_SIZE_MAX,
     STATE_VALUE_SIZE_MAX,
@@ -30,13 +34,17 @@ from ledger.model.limits import (
 from ledger.model.proofs import ProvenState, StateEntry
 from ledger.model.verification import MALFORMED, ProofError, VerifiedHead, get_child_count
 from ledger.model.wire import EncodingError
-from sdk.proof_files import PROOF_FILE_SIZE_MAX, encode_proof_file
+from sdk.proof_files import STATE_PROOF_FILE_SIZE_MAX, encode_proof_file
 from sdk.results import Proven
 
 ROUNDS_COUNT_MAX: Final = 64
 """Times a question runs; each fetches at least one key more, or all again because the state moved."""
 KEYS_COUNT_MAX: Final = 65_536
 """Keys one question may look up."""
+ENTRY_PROOF_SIZE_MAX: Final = (PROOF_SIBLINGS_COUNT_MAX + 4) * (HASH_SIZE + 8)
+"""Bytes of an encoded entry beside its key and value, at most."""
+PROVEN_HEAD_SIZE_MAX: Final = HEADER_SIZE_MAX + CERTIFICATE_SIZE_MAX + 1024
+"""Bytes of an encoded answer beside its entries, at most."""
 
 T = TypeVar("T")
 
@@ -154,6 +162,25 @@ class StateView:
         entries = tuple(self._entries[key] for key in self._used)
         return ProvenState(self.head.header.chain_id, self.head.encoded, entries)
 
+    def proven_states(self) -> tuple[ProvenState, ...]:
+        """As `proven_state`, in as many as it takes to hold them all; none without proofs."""
+        if not self.is_verified:
+            return ()
+        chosen: list[list[StateEntry]] = []
+        room = 0
+        for key in self._used:
+            entry = self._entries[key]
+            needed = len(entry.key) + len(entry.value) + ENTRY_PROOF_SIZE_MAX
+            if not chosen or len(chosen[-1]) == PROVEN_ENTRIES_COUNT_MAX or needed > room:
+                chosen.append([])
+                room = PROVEN_STATE_SIZE_MAX - PROVEN_HEAD_SIZE_MAX
+            chosen[-1].append(entry)
+            room -= needed
+        head = self.head
+        return tuple(
+            ProvenState(head.header.chain_id, head.encoded, tuple(entries)) for entries in chosen
+        )
+
     def proof(self) -> bytes:
         """Proof file of the keys looked up; empty when it would exceed the size of one message."""
         proven = self.proven_state() if self.is_verified else None
@@ -162,7 +189,7 @@ class StateView:
         if sum(len(entry.value) for entry in proven.entries) > PROVEN_STATE_SIZE_MAX:
             return b""
         data = encode_proof_file(proven)
-        return data if len(data) <= PROOF_FILE_SIZE_MAX else b""
+        return data if len(data) <= STATE_PROOF_FILE_SIZE_MAX else b""
 
 
 Question = Callable[[StateView], T]

@@ -310,6 +310,8 @@ class BlockSummary(Result):
     codes: Sequence[str]
     """Name of each transaction's receipt code."""
     tx_count: int
+    proof: bytes = field(default=b"", repr=False)
+    """A proof file of the block with all it holds; empty for a head, and from `unverified()`."""
 
 
 @dataclass(frozen=True, slots=True)

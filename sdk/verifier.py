@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from sdk import aio_verifier
-from sdk.aio_verifier import Document, clock_ms
+from sdk.aio_verifier import Document, ProvenReport, clock_ms
 from sdk.background_loop import BackgroundLoop
 from sdk.errors import PsetError
 from sdk.policy import Policy
@@ -61,6 +61,12 @@ class Verifier:
         if report is not None:
             return report
         return self._run(self._core.verify(document, at=at, request=request))
+
+    def verify_with_proof(
+        self, document: Document, *, at: When = None, request: object | None = None
+    ) -> ProvenReport:
+        """As `verify`, with everything of the ledger that the report rests on."""
+        return self._run(self._core.verify_with_proof(document, at=at, request=request))
 
     def verify_many(
         self, documents: Iterable[Document], *, workers: int | None = None

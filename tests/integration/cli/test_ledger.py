@@ -42,6 +42,50 @@ def test_head_and_blocks(pset: Pset, tmp_path: Path) -> None:
     assert pset("ledger", "block", "0").error["code"] == "USAGE"
 
 
+def test_the_proof_of_a_block_holds_all_of_it(pset: Pset, tmp_path: Path) -> None:
+    file = tmp_path / "block.proof"
+    height = pset.done("ledger", "head")["height"]
+    block = pset.done("ledger", "block", str(height), "--proof", str(file))
+    assert block["tx_count"]
+    checked = pset("ledger", "check-proof", str(file))
+    assert (checked.exit, checked.envelope["verified"]) == (0, True)
+    assert checked.data["block"] == block
+    words = pset.words("ledger", "check-proof", str(file)).stdout
+    assert "PROVEN    a block" in words
+    assert block["transactions"][0] in words
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    damaged = pset("ledger", "check-proof", str(file))
+    assert (damaged.exit, damaged.error["code"]) == (5, "PROOF_DAMAGED")
+
+
+def test_the_proof_that_there_is_none_of_it(pset: Pset, tmp_path: Path) -> None:
+    file = tmp_path / "absent.proof"
+    for arguments, code, key in (
+        (("org", "show", "nobody"), "ORGANISATION_UNKNOWN", "short-name/nobody"),
+        (("accreditation", "show", "nothing"), "GRANT_UNKNOWN", "grant/nothing"),
+        (("schema", "show", "nothing"), "RESOURCE_UNKNOWN", "resource-name/nothing"),
+    ):
+        ended = pset(*arguments, "--proof", str(file))
+        assert (ended.exit, ended.error["code"]) == (2, code)
+        entries = pset.done("ledger", "check-proof", str(file))["entries"]
+        held = {entry["key"]: entry["present"] for entry in entries}
+        assert held[key] is False
+        file.unlink()
+
+
+def test_who_asks_for_a_proof_that_there_cannot_be_is_told(pset: Pset, tmp_path: Path) -> None:
+    file = tmp_path / "none.proof"
+    ended = pset.words("ledger", "tx", "ab" * 32, "--proof", str(file))
+    assert ended.exit == 4
+    assert "no proof saved" in ended.stderr
+    assert not file.exists()
+    nowhere = pset("ledger", "head", "--proof", str(tmp_path / "none" / "head.proof"))
+    assert (nowhere.exit, nowhere.error["code"]) == (2, "FILE_UNWRITABLE")
+    assert nowhere.stdout == ""
+
+
 def test_a_record_by_its_key(pset: Pset) -> None:
     did = pset.done("org", "show", "qcto")["did"]
     for key, kind in (

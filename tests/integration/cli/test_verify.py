@@ -61,6 +61,47 @@ def test_json_is_the_report(pset: Pset, documents: dict[str, Path]) -> None:
     assert ended.stderr == ""
 
 
+def test_the_proof_of_all_that_the_reports_rest_on(
+    pset: Pset, documents: dict[str, Path], tmp_path: Path
+) -> None:
+    """One file for all sources; it passes the check without a network, and names no credential."""
+    file = tmp_path / "facts.proof"
+    credential_id = json.loads(documents["valid"].read_bytes())["id"]
+    for names, count in ((["valid"], 1), (["valid", "revoked", "damaged", "valid"], 2)):
+        ended = pset("verify", *(str(documents[name]) for name in names), "--proof", str(file))
+        assert ended.exit == (0 if names == ["valid"] else 1)
+        copy = copy_unreachable(pset.network, tmp_path / f"copy{count}")
+        checked = run("--network", str(copy), "ledger", "check-proof", str(file), "-o", "json")
+        assert (checked.exit, checked.envelope["verified"]) == (0, True)
+        keys = [entry["key"] for entry in checked.data["entries"]]
+        issuer = pset.done("org", "show", "gaa")["did"]
+        for wanted in (f"did/{issuer}", f"organisation/{issuer}", f"grants-by-grantee/{issuer}"):
+            assert wanted in keys
+        for kind in ("grant/", "status-list/", "status-chunk/", "resource-name/"):
+            assert any(key.startswith(kind) for key in keys), kind
+        assert credential_id not in checked.stdout
+    data = file.read_bytes()
+    for at in range(0, len(data), len(data) // 40):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :])
+        damaged = pset("ledger", "check-proof", str(file))
+        assert (damaged.exit, damaged.error["code"]) == (5, "PROOF_DAMAGED")
+
+
+def test_a_verdict_that_rests_on_nothing_of_the_ledger_has_no_proof(
+    pset: Pset, documents: dict[str, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "facts.proof"
+    damaged = pset.words("verify", str(documents["damaged"]), "--proof", str(file))
+    assert damaged.exit == 1
+    copy = copy_unreachable(pset.network, tmp_path / "copy")
+    alone = ("verify", str(documents["valid"]), "--proof", str(file))
+    unknown = run("--home", str(pset.home), "--network", str(copy), *alone)
+    assert unknown.exit == 4
+    for ended in (damaged, unknown):
+        assert "no proof saved" in ended.stderr
+    assert not file.exists()
+
+
 def test_of_many_a_line_each_and_the_worst_exit_code(
     pset: Pset, documents: dict[str, Path]
 ) -> None:

@@ -23,12 +23,20 @@ HELP_SECONDS_MAX = 0.5
 READS = {
     "ledger get",
     "ledger tx",
+    "ledger block",
     "ledger head",
     "org show",
     "org list",
     "did show",
     "schema show",
     "schema list",
+    "accreditation list",
+    "accreditation show",
+    "accreditation check",
+    "credential template list",
+    "credential template show",
+    "status-list show",
+    "verify",
 }
 WRITES = {"org endorse", "org add-site", "did rotate-key", "schema publish"}
 EXPECTED = {

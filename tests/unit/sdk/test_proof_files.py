@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
@@ -19,12 +20,16 @@ from ledger.model.verification import ProofError
 from sdk.errors import CallerError, TrustError
 from sdk.proof_files import (
     DIGEST_SIZE,
+    SET_PARTS_COUNT_MAX,
     STATE_MAGIC,
     TRANSACTION_MAGIC,
     check_proof,
     check_proof_file,
+    encode_block_proof_file,
     encode_proof_file,
+    encode_proof_set_file,
     encode_transaction_proof_file,
+    join_proof_files,
     read_proof_file,
 )
 from tests.support.certified_chain import CertifiedChain
@@ -130,6 +135,127 @@ def test_a_proof_of_nothing_is_refused(chain: CertifiedChain) -> None:
     assert refuse(encode_proof_file(chain.prove([])), chain) == verification.MALFORMED
     twice = chain.prove([schema.did_key(DID)] * 2)
     assert refuse(encode_proof_file(twice), chain) == verification.MALFORMED
+
+
+def block_file(chain: CertifiedChain) -> bytes:
+    tip = chain.tip
+    return encode_block_proof_file(tip.head, tip.transactions, tip.receipts)
+
+
+def set_file(chain: CertifiedChain) -> bytes:
+    states = [
+        chain.prove([schema.did_key(name)], height) for name in (DID, "nobody") for height in (1, 2)
+    ]
+    return encode_proof_set_file([*states, states[0]])
+
+
+@pytest.fixture(scope="module")
+def longer(chain: CertifiedChain) -> CertifiedChain:
+    """A block more, so that a set has proofs of two heights."""
+    longer = CertifiedChain()
+    receipt = Receipt(compute_transaction_id(BODY), 1, 0, int(ReceiptCode.APPLIED))
+    longer.add_block({schema.did_key(DID): b"before"})
+    second = replace(receipt, height=2)
+    longer.add_block({schema.did_key(DID): b"after"}, transactions=[TRANSACTION], receipts=[second])
+    return longer
+
+
+def test_a_proof_file_shows_a_block(chain: CertifiedChain) -> None:
+    held = check_proof(block_file(chain), chain.trust)
+    assert (held.states, held.state, held.transaction) == ((), None, None)
+    assert held.block is not None
+    assert held.block.transactions == (compute_transaction_id(BODY).hex(),)
+    assert held.block.codes == ("APPLIED",)
+    assert (held.height, held.time_ms) == (1, chain.tip.header.time)
+
+
+def test_a_proof_set_shows_all_its_answers_each_once(longer: CertifiedChain) -> None:
+    held = check_proof(set_file(longer), longer.trust)
+    shown = [(state.head.height, dict(state.values)) for state in held.states]
+    key, nobody = schema.did_key(DID), schema.did_key("nobody")
+    assert shown == [
+        (1, {key: b"before"}),
+        (2, {key: b"after"}),
+        (1, {nobody: None}),
+        (2, {nobody: None}),
+    ]
+    assert (held.height, held.state, held.block) == (1, None, None)
+    joined = join_proof_files([set_file(longer), set_file(longer)])
+    assert joined == set_file(longer)
+
+
+@pytest.mark.parametrize("make", [block_file, set_file])
+def test_no_bit_flip_of_parts_is_accepted(
+    longer: CertifiedChain, make: Callable[[CertifiedChain], bytes]
+) -> None:
+    data = make(longer)
+    check_proof(data, longer.trust)
+    for bent in flips(data):
+        assert refuse(bent, longer) == verification.MALFORMED
+    # With the digest mended the proofs themselves must fail; each try may verify a certificate.
+    magic = data[: data.index(b"\n") + 1]
+    for bent in islice(flips(data[len(magic) : -DIGEST_SIZE]), 0, None, 11):
+        body = magic + bent
+        try:
+            held = check_proof(body + sha256(body).digest(), longer.trust)
+        except ProofError:
+            continue
+        # The path to an absent key shows the absence of its neighbours, too: nothing but the truth.
+        assert held.block is None
+        for state in held.states:
+            version = longer.versions[state.head.height]
+            assert state.values == {key: version.values.get(key) for key in state.values}
+
+
+@pytest.mark.parametrize("make", [block_file, set_file])
+def test_parts_that_do_not_fill_the_file_are_refused(
+    longer: CertifiedChain, make: Callable[[CertifiedChain], bytes]
+) -> None:
+    data = make(longer)
+    magic = data[: data.index(b"\n") + 1]
+    content = data[len(magic) : -DIGEST_SIZE]
+    first = 4 + int.from_bytes(content[:4], "big")
+    for bent in (
+        b"",
+        content[:-1],
+        content + b"\x00",
+        content + bytes(4),
+        content[:3],
+        content[:4],
+        content[:first] + b"\xff\xff\xff\xff",
+        bytes(4) * 100,
+    ):
+        body = magic + bent
+        refuse(body + sha256(body).digest(), longer)
+
+
+def test_a_block_is_all_that_its_head_counts(longer: CertifiedChain) -> None:
+    tip = longer.tip
+    for transactions, receipts in [
+        ([], []),
+        (tip.transactions, []),
+        ([*tip.transactions] * 2, [*tip.receipts] * 2),
+        (tip.receipts, tip.transactions),
+    ]:
+        refuse(encode_block_proof_file(tip.head, transactions, receipts), longer)
+
+
+def test_a_set_of_nothing_or_of_too_much_is_none(longer: CertifiedChain) -> None:
+    assert encode_proof_set_file([]) == b""
+    assert join_proof_files([]) == b""
+    state = longer.prove([schema.did_key(DID)])
+    many = (replace(state, chain_id=str(n)) for n in range(SET_PARTS_COUNT_MAX + 1))
+    assert encode_proof_set_file(many) == b""
+    with pytest.raises(ProofError):
+        join_proof_files([encode_proof_file(state)])
+
+
+def test_a_set_with_one_foreign_answer_is_refused(longer: CertifiedChain) -> None:
+    foreign = CertifiedChain(names=("m1",))
+    foreign.add_block({schema.did_key(DID): b"lie"})
+    key = schema.did_key(DID)
+    for states in ([longer.prove([key]), foreign.prove([key])], [longer.prove([])]):
+        refuse(encode_proof_set_file(states), longer)
 
 
 def test_files_that_fail_are_their_own_evidence(
