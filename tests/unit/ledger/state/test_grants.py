@@ -563,7 +563,7 @@ def test_grants_that_have_not_ended_are_limited(world: LedgerWorld) -> None:
     assert results["field"] == "grantee"
 
 
-def withdrawn(world: LedgerWorld, first_day_without: str, **changes: object) -> str:
+def withdrawn(world: LedgerWorld, first_day_without: str, **changes: Any) -> str:
     """A grant to gaa that was withdrawn."""
     grant_id = world.apply("qcto", training(world, **changes))["grant_id"]
     reason = AccreditationReason.VOLUNTARY
