@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,7 +20,6 @@ from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from ledger.model.operations import (
     PublishResource,
     ResourceType,
-    StatusChange,
     UpdateStatusList,
 )
 from ledger.model.transaction import Operation, Signer, Transaction, TransactionBody
@@ -129,16 +129,23 @@ def make_status_update(
     """
     chunk = generator.randrange(STATUS_LIST_SIZE_MIN // CHUNK_ENTRIES_COUNT)
     first = chunk * CHUNK_ENTRIES_COUNT
-    indexes = sorted(generator.sample(range(first, first + CHUNK_ENTRIES_COUNT), 256))
-    room = OPERATION_SIZE - len(encode(UpdateStatusList(owner, list_id, base_version)))
-    changes: list[StatusChange] = []
-    for index in indexes:
-        change = StatusChange(index, generator.randrange(2))
-        room -= len(encode(change)) + 2  # its tag and length
-        if room < 0:
-            break
-        changes.append(change)
-    return UpdateStatusList(owner, list_id, base_version, tuple(changes))
+    indexes = sorted(generator.sample(range(first, first + CHUNK_ENTRIES_COUNT), 512))
+    values = bytes(generator.choices(range(2), k=len(indexes)))
+    count = (
+        bisect_right(
+            range(len(indexes)),
+            OPERATION_SIZE,
+            key=lambda count: len(
+                encode(
+                    UpdateStatusList(
+                        owner, list_id, base_version, tuple(indexes[:count]), values[:count]
+                    )
+                )
+            ),
+        )
+        - 1
+    )
+    return UpdateStatusList(owner, list_id, base_version, tuple(indexes[:count]), values[:count])
 
 
 def _bundle(phrases: list[str], size: int) -> bytes:

@@ -35,6 +35,8 @@ from sdk.signers import Signer, get_key_type
 from sdk.status_lists import PURPOSE_NAMES
 
 UUID_SIZE: Final = 16
+_STATUS_MAX: Final = 255
+"""An entry of a status list has at most 8 bits."""
 
 
 class Operation(ABC):
@@ -242,13 +244,19 @@ class UpdateStatusList(Operation):
     """New status by index."""
 
     def to_model(self) -> model.UpdateStatusList:
+        changes = sorted(self.changes.items())
+        if any(not 0 <= value <= _STATUS_MAX for _, value in changes):
+            raise CallerError(
+                f"a status is a number from 0 to {_STATUS_MAX}",
+                code="STATUS_VALUE_OUT_OF_RANGE",
+                remedy="Use a value that fits into the bits of the list.",
+            )
         return model.UpdateStatusList(
             owner=self.owner,
             list_id=self.list_id.bytes,
             base_version=self.base_version,
-            changes=tuple(
-                model.StatusChange(index, value) for index, value in sorted(self.changes.items())
-            ),
+            indexes=tuple(index for index, _ in changes),
+            values=bytes(value for _, value in changes),
         )
 
 

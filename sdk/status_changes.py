@@ -224,7 +224,8 @@ class StatusChanger:
             owner=self._did,
             list_id=list_id,
             base_version=base_version,
-            changes=tuple(model.StatusChange(index, value) for index, value in changes),
+            indexes=tuple(index for index, _ in changes),
+            values=bytes(value for _, value in changes),
         )
 
     async def _applied_before(self, plan: StatusPlan) -> Receipt | None:

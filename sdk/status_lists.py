@@ -118,8 +118,8 @@ def _replay(
         if update.time > at_ms:
             break
         version = update.version
-        for change in update.changes:
-            _set_status(chunks, change.index, change.value, record.bits)
+        for index, value in zip(update.indexes, update.values, strict=True):
+            _set_status(chunks, index, value, record.bits)
     return version, {number: bytes(chunk) for number, chunk in chunks.items()}
 
 

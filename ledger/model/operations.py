@@ -158,15 +158,6 @@ class Scope:
     trades: tuple[str, ...] = repeated(5, str, count_max=SCOPE_COUNT_MAX, size_max=TEXT_SIZE_MAX)
 
 
-@message("StatusChange")
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """Canonical message; fields as in proto/psetledger/v1/operations.proto."""
-
-    index: int = uint64(1)
-    value: int = uint32(2)
-
-
 @message("EndorseOrganisation")
 @dataclass(frozen=True, slots=True)
 class EndorseOrganisation:
@@ -250,9 +241,8 @@ class UpdateStatusList:
     owner: str = string(1, size_max=DID_SIZE_MAX)
     list_id: bytes = octets(2, size_max=16)
     base_version: int = uint64(3)
-    changes: tuple[StatusChange, ...] = repeated(
-        4, StatusChange, count_max=STATUS_CHANGES_COUNT_MAX
-    )
+    indexes: tuple[int, ...] = repeated(4, int, count_max=STATUS_CHANGES_COUNT_MAX)
+    values: bytes = octets(5, size_max=STATUS_CHANGES_COUNT_MAX)
 
 
 @message("GrantAccreditation")

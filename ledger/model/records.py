@@ -27,7 +27,6 @@ from ledger.model.operations import (
     AccreditationReason,
     ResourceType,
     Scope,
-    StatusChange,
     StatusPurpose,
 )
 from ledger.model.wire import (
@@ -234,9 +233,8 @@ class StatusUpdateRecord:
 
     version: int = uint64(1)
     time: int = uint64(2)
-    changes: tuple[StatusChange, ...] = repeated(
-        3, StatusChange, count_max=STATUS_CHANGES_COUNT_MAX
-    )
+    indexes: tuple[int, ...] = repeated(3, int, count_max=STATUS_CHANGES_COUNT_MAX)
+    values: bytes = octets(4, size_max=STATUS_CHANGES_COUNT_MAX)
 
 
 @message("ListRecord")

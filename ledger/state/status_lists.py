@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left
-from collections.abc import Sequence
 from operator import lt
 from typing import Final, NoReturn
 
@@ -23,7 +22,6 @@ from ledger.model.limits import (
 )
 from ledger.model.operations import (
     CreateStatusList,
-    StatusChange,
     StatusPurpose,
     UpdateStatusList,
 )
@@ -120,20 +118,23 @@ def process_update_status_list(context: Context, operation: UpdateStatusList) ->
     record = _get_list(context, operation)
     if operation.base_version != record.version:
         raise OperationRefusedError(ReceiptCode.STALE_VERSION, "base_version")
-    _check_changes(record, operation.changes, context.charter.limits.status_changes_count_max)
-    chunks = _split_by_chunk(operation.changes, record.bits)
-    if len(chunks) > STATUS_UPDATE_CHUNKS_COUNT_MAX:
+    _check_changes(record, operation, context.charter.limits.status_changes_count_max)
+    parts = _split_by_chunk(operation, record.bits)
+    if len(parts) > STATUS_UPDATE_CHUNKS_COUNT_MAX:
         raise OperationRefusedError(
             ReceiptCode.LIMIT_EXCEEDED,
-            "changes",
+            "indexes",
             f"at most {STATUS_UPDATE_CHUNKS_COUNT_MAX} chunks of {STATUS_CHUNK_SIZE} bytes at a time",
         )
-    for number, changes in chunks:
-        _change_chunk(context, record, number, changes)
+    for number, begin, end in parts:
+        _change_chunk(context, record, number, operation, begin, end)
     context.state.put(
         status_update_key(record.owner, record.list_id, record.version),
         StatusUpdateRecord(
-            version=record.version + 1, time=context.time, changes=operation.changes
+            version=record.version + 1,
+            time=context.time,
+            indexes=operation.indexes,
+            values=operation.values,
         ),
     )
     context.state.put(
@@ -146,78 +147,87 @@ def process_update_status_list(context: Context, operation: UpdateStatusList) ->
     )
 
 
-def _check_changes(
-    record: StatusListRecord, changes: Sequence[StatusChange], count_max: int
-) -> None:
-    if not changes:
+def _check_changes(record: StatusListRecord, operation: UpdateStatusList, count_max: int) -> None:
+    indexes, values = operation.indexes, operation.values
+    if not indexes:
         raise OperationRefusedError(
-            ReceiptCode.FIELD_INVALID, "changes", "the operation asks for no change"
+            ReceiptCode.FIELD_INVALID, "indexes", "the operation asks for no change"
         )
-    if len(changes) > count_max:
+    if len(values) != len(indexes):
         raise OperationRefusedError(
-            ReceiptCode.LIMIT_EXCEEDED, "changes", f"at most {count_max} at a time"
+            ReceiptCode.FIELD_INVALID, "values", "one byte for each index is expected"
         )
-    indexes = [change.index for change in changes]
+    if len(indexes) > count_max:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED, "indexes", f"at most {count_max} at a time"
+        )
     is_ascending = all(map(lt, indexes, indexes[1:]))
-    highest = max(change.value for change in changes)
-    if is_ascending and indexes[-1] < record.size and not highest >> record.bits:
+    if is_ascending and indexes[-1] < record.size and not max(values) >> record.bits:
         return
-    _refuse_change(record, changes)
+    _refuse_change(record, operation)
 
 
-def _refuse_change(record: StatusListRecord, changes: Sequence[StatusChange]) -> NoReturn:
+def _refuse_change(record: StatusListRecord, operation: UpdateStatusList) -> NoReturn:
     """Name the first change that is wrong; there is one."""
     before = -1
-    for position, change in enumerate(changes):
-        if change.index >= record.size:
+    for position, (index, value) in enumerate(
+        zip(operation.indexes, operation.values, strict=True)
+    ):
+        if index >= record.size:
             raise OperationRefusedError(
-                ReceiptCode.STATUS_INDEX_OUT_OF_RANGE, f"changes[{position}].index"
+                ReceiptCode.STATUS_INDEX_OUT_OF_RANGE, f"indexes[{position}]"
             )
-        if change.index <= before:
+        if index <= before:
             raise OperationRefusedError(
                 ReceiptCode.FIELD_INVALID,
-                f"changes[{position}].index",
+                f"indexes[{position}]",
                 "indexes ascend, each is named once",
             )
-        if change.value >> record.bits:
+        if value >> record.bits:
             raise OperationRefusedError(
-                ReceiptCode.STATUS_VALUE_OUT_OF_RANGE, f"changes[{position}].value"
+                ReceiptCode.STATUS_VALUE_OUT_OF_RANGE, f"values[{position}]"
             )
-        before = change.index
+        before = index
     raise AssertionError("a change was found wrong")
 
 
-def _split_by_chunk(
-    changes: Sequence[StatusChange], bits: int
-) -> list[tuple[int, Sequence[StatusChange]]]:
-    indexes = [change.index for change in changes]
+def _split_by_chunk(operation: UpdateStatusList, bits: int) -> list[tuple[int, int, int]]:
+    """Number of each chunk that changes, and the positions in `indexes` where its changes begin and
+    end.
+    """
+    indexes = operation.indexes
     entries = _CHUNK_BITS // bits
-    chunks: list[tuple[int, Sequence[StatusChange]]] = []
+    parts: list[tuple[int, int, int]] = []
     begin = 0
     while begin < len(indexes):
         number = indexes[begin] // entries
         end = bisect_left(indexes, (number + 1) * entries, begin)
-        chunks.append((number, changes[begin:end]))
+        parts.append((number, begin, end))
         begin = end
-    return chunks
+    return parts
 
 
 def _change_chunk(
-    context: Context, record: StatusListRecord, number: int, changes: Sequence[StatusChange]
+    context: Context,
+    record: StatusListRecord,
+    number: int,
+    operation: UpdateStatusList,
+    begin: int,
+    end: int,
 ) -> None:
     key = status_chunk_key(record.owner, record.list_id, number)
     before = context.state.get_bytes(key) or _ZEROS
     chunk = bytearray(before)
     bits, is_final = record.bits, record.purpose is StatusPurpose.REVOCATION
     mask, top = (1 << bits) - 1, 8 - bits
-    for change in changes:
+    first_bit = number * _CHUNK_BITS
+    for index, value in zip(operation.indexes[begin:end], operation.values[begin:end], strict=True):
         # Entries are 1, 2, 4 or 8 bits, so none lies across two bytes.
-        byte, bit = divmod(change.index * bits % _CHUNK_BITS, 8)
-        shift, value, held = top - bit, change.value, chunk[byte]
-        if is_final and value == 0 and held >> shift & mask:
-            raise OperationRefusedError(
-                ReceiptCode.REVOCATION_IS_FINAL, f"changes[index={change.index}]"
-            )
+        position = index * bits - first_bit
+        byte, shift = position >> 3, top - (position & 7)
+        held = chunk[byte]
+        if is_final and not value and held >> shift & mask:
+            raise OperationRefusedError(ReceiptCode.REVOCATION_IS_FINAL, f"indexes[index={index}]")
         chunk[byte] = held & ~(mask << shift) | value << shift
     after = bytes(chunk)
     if after == before:

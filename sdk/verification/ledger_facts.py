@@ -209,7 +209,7 @@ def ask_change_times(
         for update in reversed(view.records(StatusUpdateRecord, keys)):
             if update is None:
                 raise ProofError(MALFORMED, "a status list lacks an update that it counts")
-            if not any(change.index == index for change in update.changes):
+            if index not in update.indexes:
                 continue
             if update.time <= until_ms:
                 return update, after, True

@@ -18,7 +18,6 @@ from ledger.model.limits import STATUS_CHUNK_SIZE
 from ledger.model.operations import (
     AccreditationReason,
     ReinstateAccreditation,
-    StatusChange,
     StatusPurpose,
     SuspendAccreditation,
     UpdateStatusList,
@@ -283,7 +282,7 @@ class StatusListMachine(RuleBasedStateMachine):
     )
 
     @rule(
-        changes=st.dictionaries(indexes, st.integers(0, 300), min_size=0, max_size=12),
+        changes=st.dictionaries(indexes, st.integers(0, 255), min_size=0, max_size=12),
         base=st.integers(0, 9),
         is_small=st.booleans(),
     )
@@ -295,9 +294,8 @@ class StatusListMachine(RuleBasedStateMachine):
             owner=self.world.did("gaa"),
             list_id=self.list_id,
             base_version=version,
-            changes=tuple(
-                StatusChange(index=index, value=changes[index]) for index in sorted(changes)
-            ),
+            indexes=tuple(sorted(changes)),
+            values=bytes(changes[index] for index in sorted(changes)),
         )
         expected = self._expect(changes, version)
         receipt = self.world.submit("gaa", operation)

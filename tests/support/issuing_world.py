@@ -16,7 +16,6 @@ from ledger.model.identifiers import resource_url
 from ledger.model.operations import (
     AccreditationReason,
     ResourceType,
-    StatusChange,
     StatusPurpose,
     UpdateStatusList,
     WithdrawAccreditation,
@@ -149,7 +148,8 @@ class IssuingWorld:
                 owner=self.world.did(owner),
                 list_id=self.lists[owner, word],
                 base_version=base,
-                changes=(StatusChange(index=index, value=value),),
+                indexes=(index,),
+                values=bytes((value,)),
             ),
         )
 

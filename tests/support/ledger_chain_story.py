@@ -12,7 +12,6 @@ from ledger.model.operations import (
     ResourceType,
     RotateKey,
     Service,
-    StatusChange,
     StatusPurpose,
     SuspendAccreditation,
     UpdateDid,
@@ -87,9 +86,8 @@ def _keep_status(world: LedgerWorld) -> None:
                 owner=world.did("gaa"),
                 list_id=list_id,
                 base_version=version,
-                changes=tuple(
-                    StatusChange(index=index * 4099, value=value) for index in range(1, 30)
-                ),
+                indexes=tuple(index * 4099 for index in range(1, 30)),
+                values=bytes((value,)) * 29,
             )
             for version, value in enumerate((1, 1, 0))
         ]

@@ -24,23 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epsetledger/v1/operations.proto\x12\rpsetledger.v1\"z\n\x08KeyEntry\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x16.psetledger.v1.KeyRole\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.psetledger.v1.KeyType\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\"B\n\x06NewKey\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.psetledger.v1.KeyEntry\x12\x12\n\npossession\x18\x02 \x01(\x0c\"1\n\x0cKeySignature\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x8c\x01\n\x13OrganisationRequest\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x12\n\nshort_name\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12%\n\x04keys\x18\x05 \x03(\x0b\x32\x17.psetledger.v1.KeyEntry\x12\r\n\x05nonce\x18\x06 \x01(\x0c\"%\n\x04\x43ode\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"5\n\x07Service\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\"l\n\x05Scope\x12\x16\n\x0esub_frameworks\x18\x01 \x03(\t\x12\x16\n\x0equalifications\x18\x02 \x03(\t\x12\r\n\x05sites\x18\x03 \x03(\t\x12\x14\n\x0c\x64\x65signations\x18\x04 \x03(\t\x12\x0e\n\x06trades\x18\x05 \x03(\t\",\n\x0cStatusChange\x12\r\n\x05index\x18\x01 \x01(\x04\x12\r\n\x05value\x18\x02 \x01(\r\"\x83\x01\n\x13\x45ndorseOrganisation\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x37\n\x12request_signatures\x18\x02 \x03(\x0b\x32\x1b.psetledger.v1.KeySignature\x12\"\n\x05\x63odes\x18\x03 \x03(\x0b\x32\x13.psetledger.v1.Code\"M\n\x07\x41\x64\x64Site\x12\x14\n\x0corganisation\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08province\x18\x04 \x01(\t\"\xa2\x01\n\tUpdateDid\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12,\n\x0cset_services\x18\x03 \x03(\x0b\x32\x16.psetledger.v1.Service\x12\x17\n\x0fremove_services\x18\x04 \x03(\t\x12\'\n\x08\x61\x64\x64_keys\x18\x05 \x03(\x0b\x32\x15.psetledger.v1.NewKey\"\xa1\x01\n\tRotateKey\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x16\n\x0eretired_key_id\x18\x03 \x01(\t\x12&\n\x07new_key\x18\x04 \x01(\x0b\x32\x15.psetledger.v1.NewKey\x12\x12\n\noverlap_ms\x18\x05 \x01(\x04\x12\x19\n\x11\x63ompromised_since\x18\x06 \x01(\x04\"\xb0\x01\n\x0fPublishResource\x12\x13\n\x0bresource_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12)\n\x04type\x18\x03 \x01(\x0e\x32\x1b.psetledger.v1.ResourceType\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12\x10\n\x08\x63hecksum\x18\x06 \x01(\x0c\x12\x18\n\x10\x65xpected_version\x18\x07 \x01(\x04\"n\n\x10\x43reateStatusList\x12\x0f\n\x07list_id\x18\x01 \x01(\x0c\x12-\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.psetledger.v1.StatusPurpose\x12\x0c\n\x04\x62its\x18\x03 \x01(\r\x12\x0c\n\x04size\x18\x04 \x01(\x04\"v\n\x10UpdateStatusList\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\x0c\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x04\x12,\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x1b.psetledger.v1.StatusChange\"\x83\x01\n\x12GrantAccreditation\x12\x0f\n\x07grantee\x18\x01 \x01(\t\x12\x0e\n\x06powers\x18\x02 \x03(\t\x12#\n\x05scope\x18\x03 \x01(\x0b\x32\x14.psetledger.v1.Scope\x12\x12\n\nvalid_from\x18\x04 \x01(\r\x12\x13\n\x0bvalid_until\x18\x05 \x01(\r\"\x89\x01\n\x14SuspendAccreditation\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x11\n\teffective\x18\x03 \x01(\r\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\".psetledger.v1.AccreditationReason\"\x8b\x01\n\x16ReinstateAccreditation\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x11\n\teffective\x18\x03 \x01(\r\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\".psetledger.v1.AccreditationReason\"\x9d\x01\n\x15WithdrawAccreditation\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x11\n\teffective\x18\x03 \x01(\r\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\".psetledger.v1.AccreditationReason\x12\x11\n\tab_initio\x18\x05 \x01(\x08*c\n\x07KeyType\x12\x18\n\x14KEY_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_TYPE_ED25519\x10\x01\x12\x11\n\rKEY_TYPE_P256\x10\x02\x12\x15\n\x11KEY_TYPE_BLS12381\x10\x03*\xaf\x01\n\x07KeyRole\x12\x18\n\x14KEY_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eKEY_ROLE_ADMIN\x10\x01\x12\x13\n\x0fKEY_ROLE_LEDGER\x10\x02\x12\x12\n\x0eKEY_ROLE_ISSUE\x10\x03\x12\x11\n\rKEY_ROLE_VOTE\x10\x04\x12\x11\n\rKEY_ROLE_PEER\x10\x05\x12\x10\n\x0cKEY_ROLE_TLS\x10\x06\x12\x15\n\x11KEY_ROLE_RECOVERY\x10\x07*\x99\x03\n\x0cResourceType\x12\x1d\n\x19RESOURCE_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RESOURCE_TYPE_JSON_SCHEMA\x10\x01\x12%\n!RESOURCE_TYPE_CREDENTIAL_TEMPLATE\x10\x02\x12\'\n#RESOURCE_TYPE_CREDENTIAL_DEFINITION\x10\x03\x12 \n\x1cRESOURCE_TYPE_DISPLAY_BUNDLE\x10\x04\x12\x1f\n\x1bRESOURCE_TYPE_QUALIFICATION\x10\x05\x12&\n\"RESOURCE_TYPE_OCCUPATION_FRAMEWORK\x10\x06\x12!\n\x1dRESOURCE_TYPE_SKILL_ALIGNMENT\x10\x07\x12\"\n\x1eRESOURCE_TYPE_EQUIVALENCE_RULE\x10\x08\x12%\n!RESOURCE_TYPE_GOVERNANCE_DOCUMENT\x10\t\x12\"\n\x1eRESOURCE_TYPE_SOFTWARE_RELEASE\x10\n*\x89\x01\n\rStatusPurpose\x12\x1e\n\x1aSTATUS_PURPOSE_UNSPECIFIED\x10\x00\x12\x1d\n\x19STATUS_PURPOSE_REVOCATION\x10\x01\x12\x1d\n\x19STATUS_PURPOSE_SUSPENSION\x10\x02\x12\x1a\n\x16STATUS_PURPOSE_MESSAGE\x10\x03*\xa6\x02\n\x13\x41\x63\x63reditationReason\x12$\n ACCREDITATION_REASON_UNSPECIFIED\x10\x00\x12\'\n#ACCREDITATION_REASON_NON_COMPLIANCE\x10\x01\x12(\n$ACCREDITATION_REASON_QUALITY_FAILURE\x10\x02\x12*\n&ACCREDITATION_REASON_CEASED_OPERATIONS\x10\x03\x12\"\n\x1e\x41\x43\x43REDITATION_REASON_VOLUNTARY\x10\x04\x12&\n\"ACCREDITATION_REASON_FRAUD_FINDING\x10\x05\x12\x1e\n\x1a\x41\x43\x43REDITATION_REASON_ERROR\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epsetledger/v1/operations.proto\x12\rpsetledger.v1\"z\n\x08KeyEntry\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x16.psetledger.v1.KeyRole\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.psetledger.v1.KeyType\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\"B\n\x06NewKey\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.psetledger.v1.KeyEntry\x12\x12\n\npossession\x18\x02 \x01(\x0c\"1\n\x0cKeySignature\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x8c\x01\n\x13OrganisationRequest\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x12\n\nshort_name\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12%\n\x04keys\x18\x05 \x03(\x0b\x32\x17.psetledger.v1.KeyEntry\x12\r\n\x05nonce\x18\x06 \x01(\x0c\"%\n\x04\x43ode\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"5\n\x07Service\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\"l\n\x05Scope\x12\x16\n\x0esub_frameworks\x18\x01 \x03(\t\x12\x16\n\x0equalifications\x18\x02 \x03(\t\x12\r\n\x05sites\x18\x03 \x03(\t\x12\x14\n\x0c\x64\x65signations\x18\x04 \x03(\t\x12\x0e\n\x06trades\x18\x05 \x03(\t\"\x83\x01\n\x13\x45ndorseOrganisation\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x37\n\x12request_signatures\x18\x02 \x03(\x0b\x32\x1b.psetledger.v1.KeySignature\x12\"\n\x05\x63odes\x18\x03 \x03(\x0b\x32\x13.psetledger.v1.Code\"M\n\x07\x41\x64\x64Site\x12\x14\n\x0corganisation\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08province\x18\x04 \x01(\t\"\xa2\x01\n\tUpdateDid\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12,\n\x0cset_services\x18\x03 \x03(\x0b\x32\x16.psetledger.v1.Service\x12\x17\n\x0fremove_services\x18\x04 \x03(\t\x12\'\n\x08\x61\x64\x64_keys\x18\x05 \x03(\x0b\x32\x15.psetledger.v1.NewKey\"\xa1\x01\n\tRotateKey\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x16\n\x0eretired_key_id\x18\x03 \x01(\t\x12&\n\x07new_key\x18\x04 \x01(\x0b\x32\x15.psetledger.v1.NewKey\x12\x12\n\noverlap_ms\x18\x05 \x01(\x04\x12\x19\n\x11\x63ompromised_since\x18\x06 \x01(\x04\"\xb0\x01\n\x0fPublishResource\x12\x13\n\x0bresource_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12)\n\x04type\x18\x03 \x01(\x0e\x32\x1b.psetledger.v1.ResourceType\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12\x10\n\x08\x63hecksum\x18\x06 \x01(\x0c\x12\x18\n\x10\x65xpected_version\x18\x07 \x01(\x04\"n\n\x10\x43reateStatusList\x12\x0f\n\x07list_id\x18\x01 \x01(\x0c\x12-\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.psetledger.v1.StatusPurpose\x12\x0c\n\x04\x62its\x18\x03 \x01(\r\x12\x0c\n\x04size\x18\x04 \x01(\x04\"i\n\x10UpdateStatusList\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\x0c\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x04\x12\x0f\n\x07indexes\x18\x04 \x03(\x04\x12\x0e\n\x06values\x18\x05 \x01(\x0c\"\x83\x01\n\x12GrantAccreditation\x12\x0f\n\x07grantee\x18\x01 \x01(\t\x12\x0e\n\x06powers\x18\x02 \x03(\t\x12#\n\x05scope\x18\x03 \x01(\x0b\x32\x14.psetledger.v1.Scope\x12\x12\n\nvalid_from\x18\x04 \x01(\r\x12\x13\n\x0bvalid_until\x18\x05 \x01(\r\"\x89\x01\n\x14SuspendAccreditation\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x11\n\teffective\x18\x03 \x01(\r\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\".psetledger.v1.AccreditationReason\"\x8b\x01\n\x16ReinstateAccreditation\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x11\n\teffective\x18\x03 \x01(\r\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\".psetledger.v1.AccreditationReason\"\x9d\x01\n\x15WithdrawAccreditation\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x04\x12\x11\n\teffective\x18\x03 \x01(\r\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\".psetledger.v1.AccreditationReason\x12\x11\n\tab_initio\x18\x05 \x01(\x08*c\n\x07KeyType\x12\x18\n\x14KEY_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_TYPE_ED25519\x10\x01\x12\x11\n\rKEY_TYPE_P256\x10\x02\x12\x15\n\x11KEY_TYPE_BLS12381\x10\x03*\xaf\x01\n\x07KeyRole\x12\x18\n\x14KEY_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eKEY_ROLE_ADMIN\x10\x01\x12\x13\n\x0fKEY_ROLE_LEDGER\x10\x02\x12\x12\n\x0eKEY_ROLE_ISSUE\x10\x03\x12\x11\n\rKEY_ROLE_VOTE\x10\x04\x12\x11\n\rKEY_ROLE_PEER\x10\x05\x12\x10\n\x0cKEY_ROLE_TLS\x10\x06\x12\x15\n\x11KEY_ROLE_RECOVERY\x10\x07*\x99\x03\n\x0cResourceType\x12\x1d\n\x19RESOURCE_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RESOURCE_TYPE_JSON_SCHEMA\x10\x01\x12%\n!RESOURCE_TYPE_CREDENTIAL_TEMPLATE\x10\x02\x12\'\n#RESOURCE_TYPE_CREDENTIAL_DEFINITION\x10\x03\x12 \n\x1cRESOURCE_TYPE_DISPLAY_BUNDLE\x10\x04\x12\x1f\n\x1bRESOURCE_TYPE_QUALIFICATION\x10\x05\x12&\n\"RESOURCE_TYPE_OCCUPATION_FRAMEWORK\x10\x06\x12!\n\x1dRESOURCE_TYPE_SKILL_ALIGNMENT\x10\x07\x12\"\n\x1eRESOURCE_TYPE_EQUIVALENCE_RULE\x10\x08\x12%\n!RESOURCE_TYPE_GOVERNANCE_DOCUMENT\x10\t\x12\"\n\x1eRESOURCE_TYPE_SOFTWARE_RELEASE\x10\n*\x89\x01\n\rStatusPurpose\x12\x1e\n\x1aSTATUS_PURPOSE_UNSPECIFIED\x10\x00\x12\x1d\n\x19STATUS_PURPOSE_REVOCATION\x10\x01\x12\x1d\n\x19STATUS_PURPOSE_SUSPENSION\x10\x02\x12\x1a\n\x16STATUS_PURPOSE_MESSAGE\x10\x03*\xa6\x02\n\x13\x41\x63\x63reditationReason\x12$\n ACCREDITATION_REASON_UNSPECIFIED\x10\x00\x12\'\n#ACCREDITATION_REASON_NON_COMPLIANCE\x10\x01\x12(\n$ACCREDITATION_REASON_QUALITY_FAILURE\x10\x02\x12*\n&ACCREDITATION_REASON_CEASED_OPERATIONS\x10\x03\x12\"\n\x1e\x41\x43\x43REDITATION_REASON_VOLUNTARY\x10\x04\x12&\n\"ACCREDITATION_REASON_FRAUD_FINDING\x10\x05\x12\x1e\n\x1a\x41\x43\x43REDITATION_REASON_ERROR\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'psetledger.v1.operations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEYTYPE']._serialized_start=2214
-  _globals['_KEYTYPE']._serialized_end=2313
-  _globals['_KEYROLE']._serialized_start=2316
-  _globals['_KEYROLE']._serialized_end=2491
-  _globals['_RESOURCETYPE']._serialized_start=2494
-  _globals['_RESOURCETYPE']._serialized_end=2903
-  _globals['_STATUSPURPOSE']._serialized_start=2906
-  _globals['_STATUSPURPOSE']._serialized_end=3043
-  _globals['_ACCREDITATIONREASON']._serialized_start=3046
-  _globals['_ACCREDITATIONREASON']._serialized_end=3340
+  _globals['_KEYTYPE']._serialized_start=2155
+  _globals['_KEYTYPE']._serialized_end=2254
+  _globals['_KEYROLE']._serialized_start=2257
+  _globals['_KEYROLE']._serialized_end=2432
+  _globals['_RESOURCETYPE']._serialized_start=2435
+  _globals['_RESOURCETYPE']._serialized_end=2844
+  _globals['_STATUSPURPOSE']._serialized_start=2847
+  _globals['_STATUSPURPOSE']._serialized_end=2984
+  _globals['_ACCREDITATIONREASON']._serialized_start=2987
+  _globals['_ACCREDITATIONREASON']._serialized_end=3281
   _globals['_KEYENTRY']._serialized_start=49
   _globals['_KEYENTRY']._serialized_end=171
   _globals['_NEWKEY']._serialized_start=173
@@ -55,28 +55,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICE']._serialized_end=527
   _globals['_SCOPE']._serialized_start=529
   _globals['_SCOPE']._serialized_end=637
-  _globals['_STATUSCHANGE']._serialized_start=639
-  _globals['_STATUSCHANGE']._serialized_end=683
-  _globals['_ENDORSEORGANISATION']._serialized_start=686
-  _globals['_ENDORSEORGANISATION']._serialized_end=817
-  _globals['_ADDSITE']._serialized_start=819
-  _globals['_ADDSITE']._serialized_end=896
-  _globals['_UPDATEDID']._serialized_start=899
-  _globals['_UPDATEDID']._serialized_end=1061
-  _globals['_ROTATEKEY']._serialized_start=1064
-  _globals['_ROTATEKEY']._serialized_end=1225
-  _globals['_PUBLISHRESOURCE']._serialized_start=1228
-  _globals['_PUBLISHRESOURCE']._serialized_end=1404
-  _globals['_CREATESTATUSLIST']._serialized_start=1406
-  _globals['_CREATESTATUSLIST']._serialized_end=1516
-  _globals['_UPDATESTATUSLIST']._serialized_start=1518
-  _globals['_UPDATESTATUSLIST']._serialized_end=1636
-  _globals['_GRANTACCREDITATION']._serialized_start=1639
-  _globals['_GRANTACCREDITATION']._serialized_end=1770
-  _globals['_SUSPENDACCREDITATION']._serialized_start=1773
-  _globals['_SUSPENDACCREDITATION']._serialized_end=1910
-  _globals['_REINSTATEACCREDITATION']._serialized_start=1913
-  _globals['_REINSTATEACCREDITATION']._serialized_end=2052
-  _globals['_WITHDRAWACCREDITATION']._serialized_start=2055
-  _globals['_WITHDRAWACCREDITATION']._serialized_end=2212
+  _globals['_ENDORSEORGANISATION']._serialized_start=640
+  _globals['_ENDORSEORGANISATION']._serialized_end=771
+  _globals['_ADDSITE']._serialized_start=773
+  _globals['_ADDSITE']._serialized_end=850
+  _globals['_UPDATEDID']._serialized_start=853
+  _globals['_UPDATEDID']._serialized_end=1015
+  _globals['_ROTATEKEY']._serialized_start=1018
+  _globals['_ROTATEKEY']._serialized_end=1179
+  _globals['_PUBLISHRESOURCE']._serialized_start=1182
+  _globals['_PUBLISHRESOURCE']._serialized_end=1358
+  _globals['_CREATESTATUSLIST']._serialized_start=1360
+  _globals['_CREATESTATUSLIST']._serialized_end=1470
+  _globals['_UPDATESTATUSLIST']._serialized_start=1472
+  _globals['_UPDATESTATUSLIST']._serialized_end=1577
+  _globals['_GRANTACCREDITATION']._serialized_start=1580
+  _globals['_GRANTACCREDITATION']._serialized_end=1711
+  _globals['_SUSPENDACCREDITATION']._serialized_start=1714
+  _globals['_SUSPENDACCREDITATION']._serialized_end=1851
+  _globals['_REINSTATEACCREDITATION']._serialized_start=1854
+  _globals['_REINSTATEACCREDITATION']._serialized_end=1993
+  _globals['_WITHDRAWACCREDITATION']._serialized_start=1996
+  _globals['_WITHDRAWACCREDITATION']._serialized_end=2153
 # @@protoc_insertion_point(module_scope)

@@ -366,28 +366,6 @@ class Scope(_message.Message):
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final
-class StatusChange(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INDEX_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
-    index: _builtins.int
-    value: _builtins.int
-    def __init__(
-        self,
-        *,
-        index: _builtins.int = ...,
-        value: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___StatusChange: _TypeAlias = StatusChange  # noqa: Y015
-
-@_typing.final
 class EndorseOrganisation(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -593,13 +571,16 @@ class UpdateStatusList(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     LIST_ID_FIELD_NUMBER: _builtins.int
     BASE_VERSION_FIELD_NUMBER: _builtins.int
-    CHANGES_FIELD_NUMBER: _builtins.int
+    INDEXES_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     list_id: _builtins.bytes
     base_version: _builtins.int
+    values: _builtins.bytes
+    """what each becomes: one byte for each index"""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusChange]:
-        """by ascending index"""
+    def indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of the entries that change, ascending"""
 
     def __init__(
         self,
@@ -607,11 +588,12 @@ class UpdateStatusList(_message.Message):
         owner: _builtins.str = ...,
         list_id: _builtins.bytes = ...,
         base_version: _builtins.int = ...,
-        changes: _abc.Iterable[Global___StatusChange] | None = ...,
+        indexes: _abc.Iterable[_builtins.int] | None = ...,
+        values: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_version", b"base_version", "changes", b"changes", "list_id", b"list_id", "owner", b"owner"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_version", b"base_version", "indexes", b"indexes", "list_id", b"list_id", "owner", b"owner", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

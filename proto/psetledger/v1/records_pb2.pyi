@@ -523,21 +523,24 @@ class StatusUpdateRecord(_message.Message):
 
     VERSION_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
-    CHANGES_FIELD_NUMBER: _builtins.int
+    INDEXES_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     time: _builtins.int
+    values: _builtins.bytes
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_operations_pb2.StatusChange]: ...
+    def indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
         time: _builtins.int = ...,
-        changes: _abc.Iterable[_operations_pb2.StatusChange] | None = ...,
+        indexes: _abc.Iterable[_builtins.int] | None = ...,
+        values: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "time", b"time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexes", b"indexes", "time", b"time", "values", b"values", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

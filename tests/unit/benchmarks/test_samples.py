@@ -31,7 +31,7 @@ def test_a_status_update_fills_the_size_within_one_chunk() -> None:
     for _ in range(20):
         operation = make_status_update(generator, make_organisation("nmu").did, bytes(16), 3)
         assert OPERATION_SIZE - 16 < len(encode(operation)) <= OPERATION_SIZE
-        indexes = [change.index for change in operation.changes]
+        indexes = list(operation.indexes)
         assert indexes == sorted({*indexes})
         assert indexes[0] // CHUNK_ENTRIES_COUNT == indexes[-1] // CHUNK_ENTRIES_COUNT
 

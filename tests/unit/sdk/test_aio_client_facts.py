@@ -18,7 +18,6 @@ from ledger.model.codec import decode, encode
 from ledger.model.identifiers import format_uuid, resource_url
 from ledger.model.operations import (
     AccreditationReason,
-    StatusChange,
     StatusPurpose,
     SuspendAccreditation,
     UpdateStatusList,
@@ -223,8 +222,8 @@ def test_a_status_list_now_and_then(
     created = world.header.height
 
     def update(base: int, *indexes: int) -> int:
-        changes = tuple(StatusChange(index, value) for index in indexes)
-        world.apply("qcto", UpdateStatusList(owner, list_id, base, changes))
+        values = bytes((value,)) * len(indexes)
+        world.apply("qcto", UpdateStatusList(owner, list_id, base, indexes, values))
         return world.header.height
 
     first = update(0, 0, 9, 131_071)

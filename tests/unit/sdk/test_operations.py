@@ -152,8 +152,14 @@ def test_status_lists_and_their_changes() -> None:
     made = CreateStatusList("message", bits=4, size=262_144, list_id=LIST_ID).to_model()
     assert made == model.CreateStatusList(LIST_ID.bytes, StatusPurpose.MESSAGE, 4, 262_144)
     assert CreateStatusList("revocation").to_model().size == 131_072
-    changes = UpdateStatusList(DID, LIST_ID, 2, {9: 1, 3: 0}).to_model().changes
-    assert changes == (model.StatusChange(3, 0), model.StatusChange(9, 1))
+    update = UpdateStatusList(DID, LIST_ID, 2, {9: 1, 3: 0}).to_model()
+    assert (update.indexes, update.values) == ((3, 9), b"\x00\x01")
+    for value in (-1, 256):
+        changes = {9: value}
+        refuse(
+            "STATUS_VALUE_OUT_OF_RANGE",
+            lambda changes=changes: UpdateStatusList(DID, LIST_ID, 2, changes).to_model(),  # type: ignore[misc]
+        )
     for purpose in ("unspecified", "refresh", ""):
         refuse(
             "STATUS_PURPOSE_UNKNOWN",

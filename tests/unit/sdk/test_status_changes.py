@@ -17,7 +17,6 @@ from ledger.model.limits import (
     STATUS_UPDATE_CHUNKS_COUNT_MAX,
 )
 from ledger.model.operations import (
-    StatusChange,
     UpdateStatusList,
 )
 from sdk.errors import CallerError, KeyAccessError, RefusedError, UnavailableError
@@ -81,7 +80,7 @@ def test_a_list_with_known_and_new_records_changes_the_new_ones(desk: Desk) -> N
     outcome = run(desk.issuer.change_status("revoke", ["S0", "S1"], reason="error"))
     assert (outcome.records, outcome.unchanged, len(outcome.receipts)) == (2, 1, 1)
     assert [desk.verdict(credential) for credential in credentials] == ["REVOKED"] * 2
-    assert len(desk.updates[-1].changes) == 1
+    assert len(desk.updates[-1].indexes) == 1
 
 
 @pytest.mark.parametrize("action", ["reinstate", "suspend"])
@@ -145,7 +144,7 @@ def touch(desk: Desk) -> None:
     fact = run(desk.client.reader.ask(lambda view: ask_status_list(view, held))).value
     assert fact is not None
     index = (credential.status_index + 1 + fact.record.version) % 131_072
-    operation = UpdateStatusList(*held, fact.record.version, (StatusChange(index, 1),))
+    operation = UpdateStatusList(*held, fact.record.version, (index,), b"\x01")
     desk.issuing.world.apply("gaa", operation)
 
 
@@ -199,7 +198,7 @@ def test_a_cut_while_revoking_is_finished_by_the_next_change(
     assert [note.action for note in store.notes(RECORD)] == ["revoke"]
     first = run(desk.issuer.revoke(RECORD, reason="error"))
     assert first.applied
-    assert sum(len(update.changes) for update in desk.updates if update.changes) >= 2
+    assert sum(len(update.indexes) for update in desk.updates if update.indexes) >= 2
 
 
 def test_a_plan_applied_long_ago_gets_its_receipt_back(desk: Desk) -> None:
@@ -335,7 +334,7 @@ def test_a_preview_counts_the_parts_and_sends_nothing(
     wanted = [f"S{number}" for number in range(5)]
     preview = run(desk.issuer.preview_status_change("revoke", wanted, reason="error"))
     assert (preview.transactions, preview.records, preview.unchanged) == (2, 5, 1)
-    assert [len(operation.changes) for operation in preview.operations] == [3]
+    assert [len(operation.indexes) for operation in preview.operations] == [3]
     assert (desk.issuing.world.values, len(desk.updates)) == (before, sent)
     store = run(desk.issuer._opened())  # pyright: ignore[reportPrivateUsage]
     assert store.plans() == []

@@ -11,7 +11,7 @@ from ledger.model.codec import decode, encode
 from ledger.model.keys import KeyRole
 from ledger.model.limits import EXPIRY_MS_MAX, IDEMPOTENCY_REMOVALS_COUNT_MAX
 from ledger.model.merkle_log import compute_root
-from ledger.model.operations import AddSite, StatusChange, UpdateStatusList
+from ledger.model.operations import AddSite, UpdateStatusList
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import IdempotencyRecord, OrganisationRecord
 from ledger.model.schema import idempotency_key, is_idempotency_key, organisation_key, parameter_key
@@ -78,7 +78,8 @@ def test_later_transactions_see_earlier_ones(world: LedgerWorld) -> None:
             owner=world.did("gaa"),
             list_id=list_id,
             base_version=version,
-            changes=(StatusChange(index=version, value=1),),
+            indexes=(version,),
+            values=b"\x01",
         )
         for version in (0, 1, 1)
     ]

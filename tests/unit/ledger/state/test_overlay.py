@@ -6,8 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.model.codec import decode, encode
-from ledger.model.limits import CONTENT_SIZE_MAX, STATE_VALUE_SIZE_MAX
-from ledger.model.operations import StatusChange
+from ledger.model.limits import CONTENT_SIZE_MAX, STATE_VALUE_SIZE_MAX, STATUS_CHANGES_COUNT_MAX
 from ledger.model.records import (
     DidRecord,
     GrantRecord,
@@ -19,6 +18,7 @@ from ledger.model.records import (
     ResourceRecord,
     ServiceRecord,
     StatusListRecord,
+    StatusUpdateRecord,
 )
 from ledger.model.schema import child_key, organisations_key
 from ledger.state.overlay import (
@@ -126,6 +126,7 @@ def test_no_value_outgrows_its_limit() -> None:
         ResourceRecord,
         ResourceNameRecord,
         StatusListRecord,
+        StatusUpdateRecord,
         ListRecord,
         ReferenceRecord,
         IdempotencyRecord,
@@ -152,8 +153,13 @@ def test_size_by_declaration_is_no_less_than_a_full_record_takes() -> None:
         created=2**64 - 1,
     )
     assert len(encode(full)) <= get_encoded_size_max(ResourceRecord)
-    change = StatusChange(index=2**64 - 1, value=2**32 - 1)
-    assert len(encode(change)) <= get_encoded_size_max(StatusChange)
+    update = StatusUpdateRecord(
+        version=2**64 - 1,
+        time=2**64 - 1,
+        indexes=(2**64 - 1,) * STATUS_CHANGES_COUNT_MAX,
+        values=b"\xff" * STATUS_CHANGES_COUNT_MAX,
+    )
+    assert len(encode(update)) <= get_encoded_size_max(StatusUpdateRecord)
 
 
 def test_the_last_value_of_a_key_is_collected_whether_it_was_measured_or_not() -> None:

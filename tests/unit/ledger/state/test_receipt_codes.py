@@ -30,7 +30,6 @@ from ledger.model.operations import (
     ReinstateAccreditation,
     ResourceType,
     RotateKey,
-    StatusChange,
     StatusPurpose,
     SuspendAccreditation,
     UpdateDid,
@@ -383,7 +382,8 @@ def change(world: LedgerWorld, list_id: bytes, index: int, value: int) -> Update
         owner=world.did("gaa"),
         list_id=list_id,
         base_version=0,
-        changes=(StatusChange(index=index, value=value),),
+        indexes=(index,),
+        values=bytes((value,)),
     )
 
 
