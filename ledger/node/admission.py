@@ -36,7 +36,7 @@ from ledger.model.transaction_check import (
     check_transaction,
 )
 from ledger.model.wire import TOO_LARGE, EncodingError
-from ledger.node.pool import RETRY_AFTER_MS, Pending, TransactionPool
+from ledger.node.pool import RETRY_AFTER_MS, Answer, Pending, TransactionPool, Unanswered
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,20 @@ class Known:
     """Height and index."""
 
 
-_Examined: TypeAlias = "asyncio.Future[CheckedTransaction | Known]"
+_Examined: TypeAlias = "asyncio.Future[CheckedTransaction | Known | Exception]"
+
+
+@dataclass(slots=True)
+class _Submission:
+    """One transaction of a call, on its way."""
+
+    encoded: bytes
+    examined: _Examined | None = None
+    """Set while room is kept for it in the pool."""
+    found: CheckedTransaction | Known | ApiError | None = None
+    pending: Pending | None = None
+    """Set while its proof is waited for."""
+    waiter: asyncio.Future[Answer] | None = None
 
 
 class Admission:
@@ -113,32 +126,10 @@ class Admission:
 
     async def submit(self, encoded: bytes, *, wait_ms: int) -> Submitted:
         """Admit one transaction; wait up to `wait_ms` for its proof. Raises ApiError."""
-        pool = self._pool
-        settled_count = pool.settled_count
-        try:
-            with pool.arriving(len(encoded)):
-                found = await self._examine(encoded)
-        finally:
-            # A block may have waited for this one.
-            self._notify()
-        if isinstance(found, CheckedTransaction) and pool.settled_count != settled_count:
-            # The same transaction may have come, and been certified, while this one was checked.
-            place = self._certified.find_transaction(found.transaction_id)
-            if place is not None:
-                found = Known(found.transaction_id, place)
-        if isinstance(found, Known):
-            proof = await self._prove(*found.place) if wait_ms else b""
-            return Submitted(found.transaction_id, proof)
-        pending = pool.find(found.transaction_id)
-        if pending is None:
-            reason = self._closed_reason()
-            if reason:
-                raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
-            pending = pool.add(found)
-            self._notify()
-        if not wait_ms:
-            return Submitted(found.transaction_id)
-        return await self._wait(pending, wait_ms)
+        (answer,) = await self._submit((encoded,), wait_ms)
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
 
     async def submit_many(
         self, transactions: Sequence[bytes], *, wait_ms: int
@@ -149,18 +140,13 @@ class Admission:
                 ReceiptCode.RESOURCE_LIMIT,
                 f"1 to {SUBMIT_BATCH_COUNT_MAX} transactions are expected, not {len(transactions)}",
             )
-
-        async def one(encoded: bytes) -> Submitted | ApiError:
-            try:
-                return await self.submit(encoded, wait_ms=wait_ms)
-            except ApiError as error:
-                return error
-
-        return await asyncio.gather(*(one(encoded) for encoded in transactions))
+        return await self._submit(transactions, wait_ms)
 
     async def check(self, encoded: bytes) -> CheckedTransaction:
         """Check a transaction as `submit` does, without taking it. Raises ApiError."""
         found = await self._examine(encoded, is_dry_run=True)
+        if isinstance(found, Exception):
+            raise found
         assert isinstance(found, CheckedTransaction)
         return found
 
@@ -168,35 +154,141 @@ class Admission:
         """Whether a transaction is admitted and not certified."""
         return self._pool.find(transaction_id) is not None
 
+    # One call, of one transaction or many ---------------------------------------------------------
+
+    async def _submit(
+        self, transactions: Sequence[bytes], wait_ms: int
+    ) -> list[Submitted | ApiError]:
+        settled_count = self._pool.settled_count
+        submissions = [_Submission(encoded) for encoded in transactions]
+        timer: asyncio.TimerHandle | None = None
+        try:
+            for submission in submissions:
+                self._arrive(submission)
+            for submission in submissions:
+                await self._admit(submission, settled_count, is_waiting=wait_ms > 0)
+            waiters = [s.waiter for s in submissions if s.waiter is not None]
+            if waiters:
+                loop = asyncio.get_running_loop()
+                timer = loop.call_later(wait_ms / 1000, _give_up, waiters)
+            return [await self._answer(submission, wait_ms) for submission in submissions]
+        finally:
+            if timer is not None:
+                timer.cancel()
+            for submission in submissions:
+                self._leave(submission)
+
+    def _arrive(self, submission: _Submission) -> None:
+        """Keep room for a transaction and begin to check it."""
+        size = len(submission.encoded)
+        try:
+            self._pool.begin_arrival(size)
+        except ApiError as refusal:
+            submission.found = refusal
+            return
+        try:
+            submission.examined = self._examine(submission.encoded, is_dry_run=False)
+        except ApiError as refusal:
+            submission.found = refusal
+            self._pool.end_arrival(size)
+
+    async def _admit(
+        self, submission: _Submission, settled_count: int, *, is_waiting: bool
+    ) -> None:
+        """Queue a transaction when it is checked. Raises what is no refusal."""
+        if submission.examined is None:
+            return
+        found = await submission.examined
+        self._end_arrival(submission)
+        try:
+            if isinstance(found, Exception):
+                raise found
+            if isinstance(found, CheckedTransaction):
+                if self._pool.settled_count != settled_count:
+                    # The same transaction may have come, and been certified, meanwhile.
+                    place = self._certified.find_transaction(found.transaction_id)
+                    if place is not None:
+                        found = Known(found.transaction_id, place)
+                if isinstance(found, CheckedTransaction):
+                    pending = self._queue(found)
+                    if is_waiting:
+                        submission.pending, submission.waiter = pending, pending.join()
+            submission.found = found
+        except ApiError as refusal:
+            submission.found = refusal
+        finally:
+            # A block may have waited for this one.
+            self._notify()
+
+    def _queue(self, transaction: CheckedTransaction) -> Pending:
+        pending = self._pool.find(transaction.transaction_id)
+        if pending is None:
+            reason = self._closed_reason()
+            if reason:
+                raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
+            pending = self._pool.add(transaction)
+        return pending
+
+    def _leave(self, submission: _Submission) -> None:
+        """The call ends, in whatever way."""
+        if submission.examined is not None:
+            self._end_arrival(submission)
+            self._notify()
+        if submission.pending is not None and submission.waiter is not None:
+            submission.pending.leave(submission.waiter)
+
+    def _end_arrival(self, submission: _Submission) -> None:
+        submission.examined = None
+        self._pool.end_arrival(len(submission.encoded))
+
     # Answers --------------------------------------------------------------------------------------
 
-    async def _wait(self, pending: Pending, wait_ms: int) -> Submitted:
-        transaction_id = pending.transaction.transaction_id
-        try:
-            proof = await pending.wait(wait_ms)
-        except TimeoutError:
-            raise ApiError(
+    async def _answer(self, submission: _Submission, wait_ms: int) -> Submitted | ApiError:
+        found = submission.found
+        if found is None:
+            raise AssertionError("every submission is admitted or refused")
+        if isinstance(found, ApiError):
+            return found
+        if isinstance(found, Known):
+            proof = await self._prove(*found.place) if wait_ms else b""
+        elif submission.pending is None or submission.waiter is None:
+            proof = b""
+        else:
+            answer = await submission.waiter
+            if isinstance(answer, bytes):
+                proof = answer
+            else:
+                late = await self._answer_late(found.transaction_id, submission.pending, answer)
+                if isinstance(late, ApiError):
+                    return late
+                proof = late
+        return Submitted(found.transaction_id, proof)
+
+    async def _answer_late(
+        self, transaction_id: bytes, pending: Pending, why: Unanswered
+    ) -> bytes | ApiError:
+        """The proof, or why there is none, for who was given none by the block."""
+        if why is Unanswered.TOO_LATE:
+            return ApiError(
                 ApiReason.PENDING,
                 "the transaction is in the queue and not certified yet: ask for it by its id",
                 retry_after_ms=RETRY_AFTER_MS,
-            ) from None
-        if proof is None:
-            # Who began to wait while the block was being certified finds it in the index.
-            place = self._certified.find_transaction(transaction_id)
-            if place is None and pending.is_taken:
-                raise ApiError(
-                    ApiReason.OUTCOME_UNKNOWN,
-                    "the node stopped while the transaction was on its way into a block:"
-                    " ask for it by its id, or submit it again",
-                )
-            if place is None:
-                raise ApiError(
-                    ReceiptCode.NOT_READY,
-                    "the node stopped before the transaction came into a block: submit it again",
-                    retry_after_ms=RETRY_AFTER_MS,
-                )
-            proof = await self._prove(*place)
-        return Submitted(transaction_id, proof)
+            )
+        # Who began to wait while the block was being certified finds it in the index.
+        place = self._certified.find_transaction(transaction_id)
+        if place is not None:
+            return await self._prove(*place)
+        if pending.is_taken:
+            return ApiError(
+                ApiReason.OUTCOME_UNKNOWN,
+                "the node stopped while the transaction was on its way into a block:"
+                " ask for it by its id, or submit it again",
+            )
+        return ApiError(
+            ReceiptCode.NOT_READY,
+            "the node stopped before the transaction came into a block: submit it again",
+            retry_after_ms=RETRY_AFTER_MS,
+        )
 
     async def _prove(self, height: int, index: int) -> bytes:
         loop = asyncio.get_running_loop()
@@ -206,10 +298,10 @@ class Admission:
 
     # Checks in threads ----------------------------------------------------------------------------
 
-    async def _examine(
-        self, encoded: bytes, *, is_dry_run: bool = False
-    ) -> CheckedTransaction | Known:
-        """In a thread: what a transaction is, known or good. Raises ApiError."""
+    def _examine(self, encoded: bytes, *, is_dry_run: bool) -> _Examined:
+        """In a thread: what a transaction is, known or good, or why not. Raises ApiError when there
+        is no room.
+        """
         if len(self._waiting) >= self._checks_count_max:
             raise ApiError(
                 ReceiptCode.OVERLOADED,
@@ -222,7 +314,7 @@ class Admission:
             # After everything that is ready now, so that it shares the hop.
             loop.call_soon(self._dispatch)
         self._waiting.append((encoded, is_dry_run, examined))
-        return await examined
+        return examined
 
     def _dispatch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -284,12 +376,16 @@ class Admission:
         for examined, result in zip(waiting, results, strict=True):
             if examined.done():
                 continue  # the client has gone
-            if isinstance(result, CheckedTransaction | Known):
+            if isinstance(result, CheckedTransaction | Known | Exception):
                 examined.set_result(result)
-            elif isinstance(result, Exception):
-                examined.set_exception(result)
             else:
                 examined.cancel()
+
+
+def _give_up(waiters: Sequence[asyncio.Future[Answer]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(Unanswered.TOO_LATE)
 
 
 def _compute_id(encoded: bytes) -> bytes:

@@ -159,8 +159,10 @@ class Driver:
         return ""
 
     def notify(self) -> None:
-        """Something was added to the pool."""
-        self._wake.set()
+        """Something came into the pool, or does not come any more."""
+        # While a block lingers, only its end matters: being woken for each arrival is dear.
+        if self._linger_until is None or not self._pool.arriving_count or self._is_block_full():
+            self._wake.set()
 
     def stop(self, *, drain: bool) -> None:
         """End: with `drain` when the queue is empty, otherwise after the block in flight."""
@@ -233,17 +235,18 @@ class Driver:
         if not len(self._pool):
             self._linger_until = None
             return False
-        if (
-            len(self._pool) >= self._options.transactions_count_max
-            or self._pool.size_bytes >= self._options.size_bytes_max
-        ):
-            return True
-        if not self._pool.arriving_count:
+        if self._is_block_full() or not self._pool.arriving_count:
             return True
         # More are being checked: a block that takes them along costs no more than one without.
         if self._linger_until is None:
             self._linger_until = now + self._options.linger_ms
         return now >= self._linger_until
+
+    def _is_block_full(self) -> bool:
+        return (
+            len(self._pool) >= self._options.transactions_count_max
+            or self._pool.size_bytes >= self._options.size_bytes_max
+        )
 
     def _due_at(self) -> int | None:
         """When a block falls due if nothing happens; None while none may be proposed."""

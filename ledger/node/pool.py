@@ -11,10 +11,11 @@ One thread: the event loop's. Rules of this file:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TypeAlias
 
 from ledger.api.ports import ApiError
 from ledger.model.receipts import ReceiptCode
@@ -24,45 +25,45 @@ RETRY_AFTER_MS = 500
 """What an overloaded node asks for; blocks take tens of milliseconds."""
 
 
+class Unanswered(Enum):
+    """Why who waits is given no proof."""
+
+    LOOK_UP = auto()
+    """The block came just before, or the node stops: the certified chain knows."""
+    TOO_LATE = auto()
+    """It is still on its way."""
+
+
+Answer: TypeAlias = bytes | Unanswered
+"""The canonical TransactionProof, or why there is none."""
+
+
 @dataclass(slots=True)
 class Pending:
     """A transaction that is admitted and not certified."""
 
     transaction: CheckedTransaction
-    waiters: list[asyncio.Future[bytes | None]] = field(
-        default_factory=list["asyncio.Future[bytes | None]"]
-    )
-    """Each gets the canonical TransactionProof, or None when it is to be looked up."""
+    waiters: list[asyncio.Future[Answer]] = field(default_factory=list["asyncio.Future[Answer]"])
     is_taken: bool = False
     """On its way into a block: if the node ends now, its next start may certify it."""
 
-    async def wait(self, wait_ms: int) -> bytes | None:
-        """The proof; None when the block came just before, or the node stops.
-
-        Raises TimeoutError. Whoever gives up leaves the others waiting.
-        """
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[bytes | None] = loop.create_future()
+    def join(self) -> asyncio.Future[Answer]:
+        """Wait for the proof; `leave` afterwards. Who gives up leaves the others waiting."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.waiters.append(waiter)
-        timer = loop.call_later(wait_ms / 1000, _expire, waiter)
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
-            if waiter in self.waiters:
-                self.waiters.remove(waiter)
+        return waiter
 
-    def settle(self, proof: bytes | None) -> None:
+    def leave(self, waiter: asyncio.Future[Answer]) -> None:
+        """Wait no more."""
+        if waiter in self.waiters:
+            self.waiters.remove(waiter)
+
+    def settle(self, answer: Answer) -> None:
         """Answer who waits."""
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if not waiter.done():
-                waiter.set_result(proof)
-
-
-def _expire(waiter: asyncio.Future[bytes | None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
+                waiter.set_result(answer)
 
 
 class TransactionPool:
@@ -99,9 +100,8 @@ class TransactionPool:
         """The same, by its bytes with signatures: they need not be verified again."""
         return self._by_encoded.get(encoded)
 
-    @contextlib.contextmanager
-    def arriving(self, size_bytes: int) -> Generator[None]:
-        """Room for one more transaction while it is checked.
+    def begin_arrival(self, size_bytes: int) -> None:
+        """Keep room for one more transaction while it is checked, until `end_arrival`.
 
         Raises ApiError: OVERLOADED when it would not fit with all others, NOT_READY when closed.
         """
@@ -119,16 +119,16 @@ class TransactionPool:
             )
         self.arriving_count += 1
         self._arriving_size += size_bytes
-        try:
-            yield
-        finally:
-            self.arriving_count -= 1
-            self._arriving_size -= size_bytes
+
+    def end_arrival(self, size_bytes: int) -> None:
+        """The transaction is queued now, in the same step, or not at all."""
+        self.arriving_count -= 1
+        self._arriving_size -= size_bytes
 
     def add(self, transaction: CheckedTransaction) -> Pending:
         """Queue a transaction, or join the one with this id. Raises ApiError (NOT_READY).
 
-        There is room: `arriving` has seen to it.
+        There is room: `begin_arrival` has seen to it.
         """
         if self._closed:
             raise ApiError(ReceiptCode.NOT_READY, "the node is stopping")
@@ -177,13 +177,13 @@ class TransactionPool:
             pending = self._pending.pop(transaction_id, None)
             if pending is not None:
                 self._by_encoded.pop(pending.transaction.encoded, None)
-                pending.settle(proofs.get(transaction_id))
+                pending.settle(proofs.get(transaction_id, Unanswered.LOOK_UP))
 
     def close(self) -> None:
         """Admit nothing more and tell all who still wait that they will not be answered here."""
         self._closed = True
         for pending in self._pending.values():
-            pending.settle(None)
+            pending.settle(Unanswered.LOOK_UP)
         self._pending.clear()
         self._by_encoded.clear()
         self._queue.clear()

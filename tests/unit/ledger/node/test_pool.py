@@ -10,7 +10,7 @@ from ledger.api.ports import ApiError
 from ledger.model.receipts import ReceiptCode
 from ledger.model.transaction import TransactionBody
 from ledger.model.transaction_check import CheckedTransaction
-from ledger.node.pool import TransactionPool
+from ledger.node.pool import TransactionPool, Unanswered
 
 
 def transaction(number: int, *, size: int = 10) -> CheckedTransaction:
@@ -52,20 +52,21 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(count: int, size: int)
     pool = make_pool(count, size)
     pool.add(transaction(1))
     pool.add(transaction(2))
-    with pool.arriving(10):
-        assert pool.arriving_count == 1
-        with pytest.raises(ApiError) as caught, pool.arriving(10):
-            pytest.fail("there is no room beside what is being checked")
-        assert caught.value.code is ReceiptCode.OVERLOADED
-        assert caught.value.retry_after_ms
+    pool.begin_arrival(10)
+    assert pool.arriving_count == 1
+    with pytest.raises(ApiError) as caught:  # no room beside what is being checked
+        pool.begin_arrival(10)
+    assert caught.value.code is ReceiptCode.OVERLOADED
+    assert caught.value.retry_after_ms
+    pool.end_arrival(10)
     assert (len(pool), pool.size_bytes, pool.arriving_count) == (2, 20, 0)
-    with pool.arriving(10):
-        pool.add(transaction(3))
-    with pytest.raises(ApiError), pool.arriving(10):
-        pytest.fail("the queue is full")
+    pool.begin_arrival(10)
+    pool.end_arrival(10)
+    pool.add(transaction(3))
+    with pytest.raises(ApiError):
+        pool.begin_arrival(10)
     pool.take(1, 1000)
-    with pool.arriving(10):
-        pass
+    pool.begin_arrival(10)
 
 
 def test_what_did_not_get_into_a_block_comes_back_to_the_front() -> None:
@@ -85,17 +86,17 @@ def test_everybody_who_waits_gets_the_proof_and_cancelling_one_cancels_no_other(
         pool = make_pool()
         pending = pool.add(transaction(1))
         other = pool.add(transaction(2))
-        waits = [asyncio.ensure_future(pending.wait(60_000)) for _ in range(3)]
-        await asyncio.sleep(0)
+        waits = [pending.join() for _ in range(4)]
         assert pool.is_awaited(pending.transaction.transaction_id)
         assert not pool.is_awaited(other.transaction.transaction_id)
         waits[0].cancel()
-        await asyncio.sleep(0)
+        pending.leave(waits[3])
         pool.settle(
             [pending.transaction.transaction_id], {pending.transaction.transaction_id: b"proof"}
         )
         assert await waits[1] == await waits[2] == b"proof"
         assert waits[0].cancelled()
+        assert not waits[3].done()
 
     asyncio.run(scenario())
 
@@ -104,10 +105,9 @@ def test_closing_tells_who_waits_and_admits_nothing() -> None:
     async def scenario() -> None:
         pool = make_pool()
         pending = pool.add(transaction(1))
-        wait = asyncio.ensure_future(pending.wait(60_000))
-        await asyncio.sleep(0)
+        wait = pending.join()
         pool.close()
-        assert await wait is None
+        assert await wait is Unanswered.LOOK_UP
         assert len(pool) == 0
         with pytest.raises(ApiError) as caught:
             pool.add(transaction(2))
