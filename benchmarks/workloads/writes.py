@@ -3,7 +3,8 @@
 
 Two operations, each with 1 and 256 in flight: the first version of a display bundle
 (`publish-resource`) and new values in one chunk of a status list (`update-status-list`, a list for
-each slot). One organisation signs; transactions are signed before the clock starts. Client and node
+each slot). 256 are in flight as 256 calls of one (`transactions_per_call` 1: many clients) and as 16
+calls of 16 (one client with much to write, through `submit_many` of the SDK). One organisation signs; transactions are signed before the clock starts. Client and node
 share the machine's cores, so this is what one machine does alone, not what a node could do for
 clients elsewhere.
 
@@ -51,6 +52,8 @@ from ledger.model.transaction import Operation
 
 NAME = "writes"
 SLOTS: Final = (1, 256)
+CALLS: Final = ((1, 1), (256, 1), (256, 16))
+"""Transactions in flight, and how many of them share a call."""
 
 Slots = Sequence[Sequence[SampleTransaction]]
 
@@ -137,9 +140,9 @@ def run(context: Context) -> Iterator[Figure]:
             PUBLISH: writer.publish,
             UPDATE_LIST: writer.update_lists,
         }.items():
-            for slots in SLOTS:
-                context.note(f"writes: {name}, {slots} in flight")
-                yield from _measure(node, client, make, name, slots, plan)
+            for slots, per_call in CALLS:
+                context.note(f"writes: {name}, {slots} in flight, {per_call} in a call")
+                yield from _measure(node, client, make, name, slots, per_call, plan)
         yield Figure(NAME, "node-memory", node.usage().memory_bytes / 2**20, "MiB")
 
 
@@ -149,10 +152,12 @@ def _measure(
     make: Callable[[int, int], Slots],
     name: str,
     slots: int,
+    per_call: int,
     plan: Plan,
 ) -> Iterator[Figure]:
     count = plan.writes_by_slots[slots]
-    verify_round(client.submit_all(make(slots, max(1, count // 4))).answers, node.trust)
+    warm_up = make(slots, max(1, count // 4))
+    verify_round(client.submit_all(warm_up, slots_per_call=per_call).answers, node.trust)
     rounds: list[Round] = []
     cpu_s: list[float] = []
     written: list[float] = []
@@ -160,7 +165,7 @@ def _measure(
     for _ in range(plan.rounds_count):
         transactions = make(slots, count)
         before = node.usage()
-        done = client.submit_all(transactions)
+        done = client.submit_all(transactions, slots_per_call=per_call)
         after = node.usage()
         blocks += len(verify_round(done.answers, node.trust))
         rounds.append(done)
@@ -170,6 +175,7 @@ def _measure(
         "operation": name,
         "operation_bytes": OPERATION_SIZE,
         "in_flight": slots,
+        "transactions_per_call": per_call,
         "validators": 1,
     }
 
