@@ -74,4 +74,4 @@ def read_block(
 def summarise_block(held: VerifiedBlock, trust: TrustRoot, *, proof: bytes = b"") -> BlockSummary:
     """A verified block as a result."""
     summary = summarise_head(held.head, trust)
-    return replace(summary, transactions=held.transactions, codes=held.codes, proof=proof)
+    return replace(summary, transactions=[*held.transactions], codes=[*held.codes], proof=proof)
