@@ -17,7 +17,14 @@ from ledger.model.charter_document import Charter
 from ledger.model.identifiers import is_qualification, qualification_name
 from sdk import aio_client, client
 from sdk.accreditations import make_accreditation, read_grant, read_grants
-from sdk.arguments import check_day, check_term, check_text, check_texts
+from sdk.arguments import (
+    check_client,
+    check_day,
+    check_mapping,
+    check_term,
+    check_text,
+    check_texts,
+)
 from sdk.errors import CallerError
 from sdk.moments import day_asked, day_number, to_date
 from sdk.operations import (
@@ -41,6 +48,7 @@ class AsyncAccreditor:
 
     def __init__(self, client: aio_client.LedgerClient) -> None:
         """`client` acts for the accrediting organisation: connected with `org`."""
+        check_client(client, "submit", "ask")
         self._client = client
 
     async def endorse(
@@ -64,6 +72,14 @@ class AsyncAccreditor:
                 the others of `read_request`.
             RefusedError, UnavailableError: as `LedgerClient.submit`.
         """
+        if not isinstance(request, OrganisationRequestFile | Path):
+            check_mapping(request, "request")
+        for value, label in ((name, "name"), (short_name, "short_name")):
+            if value is not None:
+                check_text(value, label)
+        if codes is not None:
+            check_mapping(codes, "codes")
+            check_texts([*codes, *codes.values()], "codes")
         return await self._client.submit(
             prepare_endorsement(request, name=name, short_name=short_name, codes=codes)
         )
@@ -250,6 +266,7 @@ class Accreditor:
 
     def __init__(self, client: client.LedgerClient) -> None:
         """`client` acts for the accrediting organisation: connected with `org`."""
+        check_client(client, "aio", "run")
         self._client = client
         self._accreditor = AsyncAccreditor(client.aio)
 

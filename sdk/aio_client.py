@@ -20,8 +20,12 @@ from sdk import accreditations as grants
 from sdk import blocks, did_documents, organisations, resources, status_lists
 from sdk.arguments import (
     check_bytes,
+    check_callable,
     check_duration,
     check_flag,
+    check_many,
+    check_signer,
+    check_signers,
     check_text,
     check_text_or_bytes,
     check_text_or_path,
@@ -90,11 +94,13 @@ class LedgerClient:
 
         Raises:
             CallerError: NOT_A_DEVELOPMENT_NETWORK: only there the client's checks may be left out.
-            CallerError: ARGUMENT_TYPE: org, timeout or max_age; a negative one too.
+            CallerError: ARGUMENT_TYPE: org, signer, timeout or max_age; a negative one too.
             TrustError: TRUST_STATE_DAMAGED.
         """
         if org is not None:
             check_text(org, "org")
+        if signer is not None:
+            check_signer(signer, "signer")
         check_duration(timeout, "timeout")
         check_duration(max_age, "max_age")
         if not client_checks and not network.is_development:
@@ -275,6 +281,7 @@ class LedgerClient:
 
     async def ask(self, question: Callable[[StateView], T]) -> Proven[T]:
         """The answer to a question about the state (`sdk.reader`), with its proof."""
+        check_callable(question, "question")
         return (await self.reader.ask(question)).to_proven()
 
     async def get(self, key: bytes) -> Proven[bytes | None]:
@@ -476,6 +483,8 @@ class LedgerClient:
             UnavailableError: no answer in time; `phase` says what is known.
             CallerError, KeyAccessError, TrustError.
         """
+        if signers is not None:
+            check_signers(signers, "signers")
         return await self._submitter.submit(
             operation,
             wait=wait,
@@ -494,6 +503,7 @@ class LedgerClient:
         Raises:
             UnavailableError, CallerError, KeyAccessError, TrustError: for the rest of them.
         """
+        check_many(operations, "operations")
         return self._submitter.submit_many(operations, wait=wait)
 
     async def dry_run(
@@ -504,6 +514,8 @@ class LedgerClient:
         Raises:
             UnavailableError, CallerError, KeyAccessError, TrustError.
         """
+        if signers is not None:
+            check_signers(signers, "signers")
         return await self._submitter.dry_run(operation, signers=signers)
 
     async def transaction(self, id_or_key: str | bytes) -> TransactionStatus:

@@ -31,7 +31,15 @@ from ledger.model.identifiers import is_qualification, resource_url
 from ledger.model.keys import KeyRole
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import StatusListRecord
-from sdk.arguments import check_day, check_instance, check_text
+from sdk.arguments import (
+    check_callable,
+    check_client,
+    check_day,
+    check_instance,
+    check_signer,
+    check_text,
+    check_text_or_path,
+)
 from sdk.credentials.instants import civil_date_of
 from sdk.credentials.open_badges import MEDIA_TYPE
 from sdk.credentials.values import QUALIFICATION_PREFIX, check_values
@@ -100,8 +108,14 @@ class Issuer:
             passphrase: of the store's key file (a new one is encrypted with it) and of the stored
                 issue key; None: that in the file PSET_PASSPHRASE_FILE names, if any.
         """
+        check_client(client, "submit", "reader")
+        check_text_or_path(store, "store")
+        if key is not None:
+            check_signer(key, "key")
+        if passphrase is not None:
+            check_callable(passphrase, "passphrase")
         self._client = client
-        self._path = store
+        self._path = Path(store)
         self._key = key
         self._passphrase = find_passphrase(passphrase)
         self._store: IssuerStore | None = None

@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from sdk.arguments import check_callable, check_client, check_instance, check_many
 from sdk.errors import UnavailableError
 from sdk.moments import resolve_moment
 from sdk.policy import Policy
@@ -102,6 +103,11 @@ class Verifier:
         time_ms: Callable[[], int] | None = None,
     ) -> None:
         """Args: policy: what is insisted on; time_ms: this computer's clock."""
+        check_client(client, "reader")
+        if policy is not None:
+            check_instance(policy, Policy, "policy")
+        if time_ms is not None:
+            check_callable(time_ms, "time_ms")
         self._reader = client.reader
         self._policy = policy or Policy()
         self._time_ms = time_ms or clock_ms
@@ -210,7 +216,7 @@ class Verifier:
             has_request=has_request,
         )
 
-    async def verify_many(
+    def verify_many(
         self,
         documents: Iterable[Document] | AsyncIterable[Document],
         *,
@@ -227,6 +233,12 @@ class Verifier:
             As `verify`, for the document that is next.
         """
         del workers
+        check_many(documents, "documents")
+        return self._verify_each(documents)
+
+    async def _verify_each(
+        self, documents: Iterable[Document] | AsyncIterable[Document]
+    ) -> AsyncIterator[VerificationReport]:
         if isinstance(documents, AsyncIterable):
             async for document in documents:
                 yield await self.verify_in_batch(document)

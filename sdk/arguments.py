@@ -7,10 +7,13 @@ its value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import types
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
 from sdk.errors import CallerError
 
@@ -27,6 +30,12 @@ def check_text(value: object, name: str) -> None:
     """Raises CallerError ARGUMENT_TYPE for what is no text."""
     if not isinstance(value, str):
         raise _refuse(name, "a text")
+
+
+def check_word(value: object, name: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what is no text of visible ASCII characters."""
+    if not isinstance(value, str) or not all(" " < letter < "\x7f" for letter in value):
+        raise _refuse(name, "one word of ASCII letters")
 
 
 def check_texts(value: object, name: str) -> None:
@@ -51,7 +60,7 @@ def check_text_or_bytes(value: object, name: str) -> None:
 
 def check_text_or_path(value: object, name: str) -> None:
     """Raises CallerError ARGUMENT_TYPE for what is neither."""
-    if not isinstance(value, str | Path):
+    if not isinstance(value, str | Path) or "\0" in str(value):
         raise _refuse(name, "a text or a path")
 
 
@@ -113,3 +122,99 @@ def check_integer(value: object, name: str) -> None:
     """Raises CallerError ARGUMENT_TYPE for what is no integer; True is none."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise _refuse(name, "an integer")
+
+
+def check_callable(value: object, name: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what cannot be called."""
+    if not callable(value):
+        raise _refuse(name, "a function")
+
+
+def check_many(value: object, name: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what gives no items; one text or bytes is one item."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable | AsyncIterable):
+        raise _refuse(name, "a list or an iterator")
+
+
+def check_signer(value: object, name: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what is no Signer."""
+    is_signer = (
+        isinstance(getattr(value, "key_id", None), str)
+        and isinstance(getattr(value, "algorithm", None), str)
+        and isinstance(getattr(value, "public_key", None), bytes)
+        and callable(getattr(value, "sign", None))
+    )
+    if not is_signer:
+        raise _refuse(name, "a Signer")
+
+
+def check_signers(value: object, name: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what is no sequence of Signers."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise _refuse(name, "a sequence of Signers")
+    for item in cast("Sequence[object]", value):
+        check_signer(item, name)
+
+
+def check_client(value: object, *members: str) -> None:
+    """Raises CallerError ARGUMENT_TYPE for what has not the members needed of a client."""
+    if not all(hasattr(value, member) for member in members):
+        raise _refuse("client", "a LedgerClient")
+
+
+def check_fields(value: object) -> None:
+    """Raises CallerError ARGUMENT_TYPE for a dataclass of which a field is not of its declared type.
+
+    Understands what the SDK's operations are made of: classes, unions, sequences, mappings, Any.
+    """
+    kind: Any = type(value)
+    for name, hint in _hints(kind).items():
+        if not _fits(getattr(value, name), hint):
+            raise _refuse(f"{kind.__name__}.{name}", _describe(hint))
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {item.name: hints[item.name] for item in fields(cast(Any, kind))}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in _UNIONS:
+        return any(_fits(value, part) for part in parts)
+    if origin is Mapping:
+        items = cast("Mapping[object, object]", value) if isinstance(value, Mapping) else None
+        return items is not None and all(
+            _fits(key, parts[0]) and _fits(held, parts[1]) for key, held in items.items()
+        )
+    if origin is Sequence:
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+            return False
+        return all(_fits(item, parts[0]) for item in cast("Collection[object]", value))
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint is date:
+        return isinstance(value, date) and not isinstance(value, datetime)
+    if not isinstance(value, hint):
+        return False
+    if is_dataclass(value):
+        check_fields(value)
+    return True
+
+
+_UNIONS: Final[tuple[Any, ...]] = (Union, types.UnionType)
+
+
+def _describe(hint: Any) -> str:
+    if get_origin(hint) in _UNIONS:
+        return " or ".join(_describe(part) for part in get_args(hint))
+    if hint is types.NoneType:
+        return "None"
+    if get_origin(hint) is Sequence:
+        return f"a list of {_describe(get_args(hint)[0])}"
+    if get_origin(hint) is Mapping:
+        return "a mapping"
+    return str(getattr(hint, "__name__", hint))

@@ -51,7 +51,7 @@ class Home:
         if home is None:
             named = environment.get(HOME_VARIABLE)
             home = Path(named) if named else Path.home() / ".pset"
-        return cls(home)
+        return cls(Path(home))
 
     @property
     def networks(self) -> Path:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from sdk import aio_issuer
+from sdk.arguments import check_client
 from sdk.background_loop import BackgroundLoop
 from sdk.drafts import (
     Draft,
@@ -51,6 +52,7 @@ class Issuer:
         passphrase: Callable[[], str] | None = None,
     ) -> None:
         """As `sdk.aio_issuer.Issuer`."""
+        check_client(client, "loop", "aio")
         self._loop = client.loop
         self._core = aio_issuer.Issuer(client.aio, store=store, key=key, passphrase=passphrase)
 

@@ -27,6 +27,7 @@ from ledger.model.keys import KeyFormatError, KeyRole
 from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from ledger.model.transaction import Operation as ModelOperation
 from sdk.accreditations import parse_reason
+from sdk.arguments import check_signer, check_text
 from sdk.errors import CallerError
 from sdk.moments import day_number, to_ms
 from sdk.organisation_requests import OrganisationRequestFile, parse_request
@@ -103,6 +104,9 @@ class NewKey:
             CallerError: KEY_ROLE_UNKNOWN, KEY_TYPE_UNKNOWN.
             KeyAccessError: the signer cannot sign.
         """
+        check_text(did, "did")
+        check_text(role, "role")
+        check_signer(key, "key")
         entry = model.KeyEntry(key.key_id, _parse_role(role), get_key_type(key), key.public_key)
         possession = key.sign(possession_message(did, encode(entry)))
         return cls(key.key_id, role, key.algorithm, key.public_key, possession)

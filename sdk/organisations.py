@@ -18,6 +18,7 @@ from ledger.model.records import (
     OrganisationStatus,
     ReferenceRecord,
 )
+from sdk.arguments import check_word
 from sdk.errors import CallerError
 from sdk.reader import StateView, decode_record
 from sdk.results import Org, Organisation
@@ -94,7 +95,13 @@ def read_organisation(
 
 
 def list_organisations(view: StateView, organisation_type: str = "") -> Sequence[Organisation]:
-    """All organisations, or those of one type, in the order in which they were endorsed."""
+    """All organisations, or those of one type, in the order in which they were endorsed.
+
+    Raises:
+        CallerError: ARGUMENT_TYPE: a type is one word.
+    """
+    if organisation_type:
+        check_word(organisation_type, "type")
     children = view.children(schema.organisations_key(organisation_type))
     dids = [decode_record(ReferenceRecord, child).reference for child in children]
     found = view.records(OrganisationRecord, [schema.organisation_key(did) for did in dids])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from sdk.arguments import check_duration, check_flag, check_texts
 from sdk.errors import CallerError
 
 MAX_AGE_DEFAULT: Final = timedelta(days=7)
@@ -40,6 +41,10 @@ class Policy:
         Raises:
             CallerError: REQUIREMENT_UNKNOWN, MAX_AGE_INVALID.
         """
+        check_duration(max_age, "max_age", is_any=True)
+        check_flag(warnings_fail, "warnings_fail")
+        if not isinstance(require, str | frozenset):
+            check_texts(require, "require")
         wanted = frozenset([require] if isinstance(require, str) else require)
         unknown = sorted(wanted - REQUIREMENTS)
         if unknown:

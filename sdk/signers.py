@@ -38,6 +38,7 @@ from ledger.model.private_key import (
     SECRET_SIZE,
     is_key_name,
 )
+from sdk.arguments import check_callable, check_text_or_path
 from sdk.errors import CallerError, KeyAccessError
 from sdk.key_files import (
     as_sdk_error,
@@ -136,6 +137,9 @@ def signer(uri: str | Path, *, passphrase: Callable[[], str] | None = None) -> S
         KeyAccessError: no such file, unsafe permissions, no key file, wrong passphrase, PKCS#11.
         CallerError: KEY_URI_UNKNOWN: a scheme that names no kind of key.
     """
+    check_text_or_path(uri, "uri")
+    if passphrase is not None:
+        check_callable(passphrase, "passphrase")
     if isinstance(uri, str):
         if uri.startswith(_PKCS11_SCHEME):
             raise KeyAccessError(

@@ -26,7 +26,7 @@ from ledger.model.verification import (
     decode_message,
     decode_transaction_proof,
 )
-from sdk.arguments import check_bytes, check_duration
+from sdk.arguments import check_bytes, check_duration, check_fields
 from sdk.authors import Authors
 from sdk.client_checks import OperationRefusal, check_operation
 from sdk.errors import CallerError, RefusedError, UnavailableError
@@ -351,6 +351,7 @@ class _Proven:
 
 def _to_model(operation: object) -> ModelOperation:
     if isinstance(operation, Operation):
+        check_fields(operation)
         return operation.to_model()
     if isinstance(operation, _MODEL_OPERATIONS):
         return operation

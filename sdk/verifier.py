@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from sdk import aio_verifier
 from sdk.aio_verifier import Document, ProvenReport, clock_ms
+from sdk.arguments import check_client, check_many
 from sdk.background_loop import BackgroundLoop
 from sdk.errors import PsetError
 from sdk.policy import Policy
@@ -42,6 +43,7 @@ class Verifier:
         time_ms: Callable[[], int] = clock_ms,
     ) -> None:
         """Args: policy: what is insisted on; time_ms: this computer's clock."""
+        check_client(client, "loop", "reader")
         self._loop = client.loop
         self._core = aio_verifier.Verifier(client, policy=policy, time_ms=time_ms)
 
@@ -77,6 +79,10 @@ class Verifier:
         `workers` is accepted and not needed: the work is one signature for each document.
         """
         del workers
+        check_many(documents, "documents")
+        return self._verify_each(documents)
+
+    def _verify_each(self, documents: Iterable[Document]) -> Iterator[VerificationReport]:
         for document in documents:
             kept = self._core.verify_in_batch_kept(document)
             yield self._run(self._core.verify_in_batch(document)) if kept is None else kept

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from sdk.accreditor import AsyncAccreditor
+from sdk import aio_issuer, aio_verifier, issuer, operations, verifier
+from sdk.accreditor import Accreditor, AsyncAccreditor
 from sdk.aio_client import LedgerClient
 from sdk.arguments import (
     check_bytes,
     check_day,
     check_document,
     check_duration,
+    check_fields,
     check_flag,
     check_integer,
     check_mapping,
@@ -28,7 +31,9 @@ from sdk.arguments import (
     check_texts,
     check_when,
 )
-from sdk.errors import CallerError
+from sdk.errors import CallerError, PsetError
+from sdk.policy import Policy
+from sdk.signers import signer
 from tests.support.certified_world import CertifiedWorld, FakeNode, make_client
 
 DAY = date(2026, 5, 20)
@@ -170,3 +175,165 @@ def test_an_event_of_a_grant(client: LedgerClient, changes: Any) -> None:
     for method in ("suspend", "reinstate", "withdraw"):
         call = getattr(AsyncAccreditor(client), method)
         assert code_of(lambda call=call: call(**options)) == "ARGUMENT_TYPE"  # type: ignore[misc]
+
+
+def refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(CallerError) as caught:
+        call()
+    assert caught.value.code == "ARGUMENT_TYPE"
+    assert caught.value.remedy
+
+
+GRANT: dict[str, Any] = {
+    "grant_id": "g",
+    "expected_version": 1,
+    "effective": DAY,
+    "reason": "error",
+}
+OPERATIONS: list[tuple[type[operations.Operation], dict[str, Any], dict[str, list[Any]]]] = [
+    (
+        operations.AddSite,
+        {"organisation": "d", "code": "1", "name": "Sample", "province": "GP"},
+        {"organisation": [None, 5], "code": [b"1"], "name": [None], "province": [["GP"]]},
+    ),
+    (
+        operations.EndorseOrganisation,
+        {"request": {}},
+        {"request": [None, "request.json"], "codes": [None, {"qcto": 5}, "qcto"]},
+    ),
+    (
+        operations.UpdateDid,
+        {"did": "d", "expected_version": 1},
+        {
+            "expected_version": ["1", True, None],
+            "set_services": [None, ["x"], [operations.Service("a", "b", 5)]],  # type: ignore[arg-type]
+            "remove_services": [None, "x", [5]],
+            "add_keys": [["x"], None],
+        },
+    ),
+    (
+        operations.RotateKey,
+        {
+            "did": "d",
+            "expected_version": 1,
+            "retired_key_id": "k",
+            "new_key": operations.NewKey("k", "issue", "ed25519", b"", b""),
+        },
+        {"new_key": [None, "k"], "overlap": [5], "compromised_since": [DAY, "now"]},
+    ),
+    (
+        operations.PublishResource,
+        {"name": "x", "type": "JsonSchema", "content": {}},
+        {"content": [None, "text", {5: 1}], "resource_id": [None, "u"]},
+    ),
+    (operations.CreateStatusList, {"purpose": "revocation"}, {"bits": [1.0], "list_id": ["u"]}),
+    (
+        operations.UpdateStatusList,
+        {"owner": "d", "list_id": UUID(int=1), "base_version": 0, "changes": {}},
+        {"list_id": [b"u", None], "changes": [None, [1], {"1": 1}, {1: True}]},
+    ),
+    (
+        operations.GrantAccreditation,
+        {"grantee": "d", "powers": ["train"], "valid_from": DAY, "valid_until": None},
+        {"powers": ["train", None, [5]], "valid_from": [INSTANT, None], "valid_until": ["2026"]},
+    ),
+    (operations.SuspendAccreditation, GRANT, {"effective": [None, INSTANT], "reason": [5]}),
+    (operations.ReinstateAccreditation, GRANT, {"grant_id": [None], "expected_version": ["1"]}),
+    (operations.WithdrawAccreditation, GRANT, {"ab_initio": [1, None]}),
+]
+
+
+@pytest.mark.parametrize(("kind", "good", "bad"), OPERATIONS)
+def test_fields_of_an_operation(
+    client: LedgerClient,
+    kind: Callable[..., operations.Operation],
+    good: dict[str, Any],
+    bad: dict[str, list[Any]],
+) -> None:
+    check_fields(kind(**good))
+    for name, values in bad.items():
+        for value in values:
+            operation = kind(**good | {name: value})
+            refused(lambda operation=operation: check_fields(operation))  # type: ignore[misc]
+            for call in (client.submit, client.dry_run):
+                code = code_of(lambda call=call, operation=operation: call(operation))  # type: ignore[misc]
+                assert code == "ARGUMENT_TYPE"
+
+
+def test_every_operation_is_looked_at() -> None:
+    every = {kind.__name__ for kind in operations.Operation.__subclasses__()}
+    assert {kind.__name__ for kind, _, _ in OPERATIONS} == every
+
+
+def test_a_set_of_texts_will_do() -> None:
+    check_fields(operations.GrantAccreditation("d", frozenset({"train"}), DAY, None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("signers", [5, "key", [5], [None], {"issue"}])
+def test_signers(client: LedgerClient, signers: Any) -> None:
+    operation = operations.AddSite("did", "1", "Sample", "GP")
+    for call in (client.submit, client.dry_run):
+        code = code_of(lambda call=call: call(operation, signers=signers))  # type: ignore[misc]
+        assert code == "ARGUMENT_TYPE"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"request": None}, {"request": "request.json"}, {"name": 5}, {"short_name": b"x"}]
+    + [{"codes": held} for held in ("qcto", {"qcto": 5}, {5: "x"})],
+)
+def test_an_endorsement(client: LedgerClient, options: Any) -> None:
+    arguments: Any = {"request": {}} | options
+    accreditor = AsyncAccreditor(client)
+    assert code_of(lambda: accreditor.endorse(**arguments)) == "ARGUMENT_TYPE"
+
+
+def test_what_a_verifier_is_made_of_and_given(client: LedgerClient) -> None:
+    wrong: Any
+    for wrong in (None, 5, "x"):
+        refused(lambda wrong=wrong: aio_verifier.Verifier(wrong))  # type: ignore[misc]
+        refused(lambda wrong=wrong: verifier.Verifier(wrong))  # type: ignore[misc]
+        refused(lambda wrong=wrong: AsyncAccreditor(wrong))  # type: ignore[misc]
+        refused(lambda wrong=wrong: Accreditor(wrong))  # type: ignore[misc]
+        refused(lambda wrong=wrong: issuer.Issuer(wrong, store=Path("x")))  # type: ignore[misc]
+    for options in ({"policy": "strict"}, {"policy": 5}, {"time_ms": 5}):
+        wrong = options
+        refused(lambda wrong=wrong: aio_verifier.Verifier(client, **wrong))  # type: ignore[misc]
+    for wrong in (None, 5, "file.vc.json", b"{}"):
+        many = aio_verifier.Verifier(client).verify_many
+        refused(lambda wrong=wrong, many=many: many(wrong))  # type: ignore[misc]
+        refused(lambda wrong=wrong: client.submit_many(wrong))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_age": None}, {"max_age": 7}, {"require": None}, {"require": [5]}, {"warnings_fail": 1}],
+)
+def test_a_policy(options: Any) -> None:
+    refused(lambda: Policy(**options))
+
+
+@pytest.mark.parametrize(
+    "options", [{"store": None}, {"store": "a\0b"}, {"key": "issue.key"}, {"passphrase": "secret"}]
+)
+def test_an_issuer(client: LedgerClient, options: Any) -> None:
+    arguments: Any = {"store": Path("unused.db")} | options
+    refused(lambda: aio_issuer.Issuer(client, **arguments))
+
+
+@pytest.mark.parametrize("uri", [None, 5, b"x", "a\0b"])
+def test_a_signer(uri: Any) -> None:
+    refused(lambda: signer(uri))
+    refused(lambda: signer("file:nowhere", passphrase="secret"))  # type: ignore[arg-type]
+    refused(lambda: operations.NewKey.prove("did", "issue", uri))
+
+
+def test_a_question_and_a_type(client: LedgerClient) -> None:
+    assert code_of(lambda: client.ask(None)) == "ARGUMENT_TYPE"  # type: ignore[arg-type]
+    assert code_of(lambda: client.organisations("a\0b")) == "ARGUMENT_TYPE"
+
+
+def test_a_home_may_be_a_text(tmp_path: Path) -> None:
+    with pytest.raises(PsetError) as caught:
+        LedgerClient.connect("nowhere", home=str(tmp_path))  # type: ignore[arg-type]
+    assert caught.value.code != "ARGUMENT_TYPE"
