@@ -198,7 +198,7 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint is date:
         return isinstance(value, date) and not isinstance(value, datetime)
-    if not isinstance(value, hint):
+    if not isinstance(value, origin or hint):  # what any other generic holds is its owner's affair
         return False
     if is_dataclass(value):
         check_fields(value)

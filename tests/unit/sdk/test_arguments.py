@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from ledger.model.operations import KeySignature
 from sdk import aio_issuer, aio_verifier, issuer, operations, verifier
 from sdk.accreditor import Accreditor, AsyncAccreditor
 from sdk.aio_client import LedgerClient
@@ -32,6 +33,7 @@ from sdk.arguments import (
     check_when,
 )
 from sdk.errors import CallerError, PsetError
+from sdk.organisation_requests import OrganisationRequestFile
 from sdk.policy import Policy
 from sdk.signers import signer
 from tests.support.certified_world import CertifiedWorld, FakeNode, make_client
@@ -263,6 +265,12 @@ def test_fields_of_an_operation(
 def test_every_operation_is_looked_at() -> None:
     every = {kind.__name__ for kind in operations.Operation.__subclasses__()}
     assert {kind.__name__ for kind, _, _ in OPERATIONS} == every
+
+
+def test_an_endorsement_of_a_request_that_was_read() -> None:
+    request = OrganisationRequestFile(b"", (KeySignature("admin", b""),))
+    check_fields(operations.EndorseOrganisation(request))
+    check_fields(operations.EndorseOrganisation(Path("request.json")))
 
 
 def test_a_set_of_texts_will_do() -> None:
