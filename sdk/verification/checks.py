@@ -396,7 +396,7 @@ def _value_at(
 
 
 def _value_in(update: StatusUpdateRecord, index: int) -> bool:
-    return (index, 1) in zip(update.indexes, map(bool, update.values), strict=True)
+    return (index, True) in zip(update.indexes, map(bool, update.values), strict=True)
 
 
 # ---- validity
