@@ -42,6 +42,7 @@ _ONE_NAMED: Final = "the one named"
 BEARER_NOT_PROVEN: Final = (
     f"that the person in front of you is {_ONE_NAMED}: compare with an ID document."
 )
+ASSESSED_NOT_PROVEN: Final = "When it was assessed: that day is the issuer's own word, and by it the accreditation is judged."
 TIME_NOT_PROVEN: Final = "When it was issued: that day is the issuer's own word."
 _ONLY_SIGNED: Final = (
     "Only the text above is signed. Where the printed page differs, the page is wrong."

@@ -106,8 +106,14 @@ class AccreditAndVerify:
             ("credential", "template", "show", STATEMENT, "--example"),
             saved_to=example,
         )
+        yield Deed(
+            "A learner is assessed at site 2 today. That accreditation is on record already.",
+            f"the day of assessment in {example.name} becomes {self.today.isoformat()}",
+        )
         yield from self._issue(
-            "valid", "gaa issues it. Nothing about the learner reaches the ledger."
+            "valid",
+            "gaa issues it. Nothing about the learner reaches the ledger.",
+            self._record(assessed=self.today),
         )
         self._keep("valid", "valid", None, "issued while accredited")
         yield self._verify(
@@ -158,7 +164,8 @@ class AccreditAndVerify:
         yield self._verify(
             "since-withdrawn",
             0,
-            "What was assessed while gaa was accredited stays good, and the report says so.",
+            "What was assessed while gaa was accredited stays good. The report says what came later:"
+            " the issue, and the ledger's record of that accreditation.",
         )
         late = self._record(site=CLOSING_SITE, assessed=self.today)
         yield from self._refused(

@@ -27,7 +27,7 @@ from ledger.model.accreditation import (
     is_power_in_scope,
     status_on,
 )
-from ledger.model.civil_date import OPEN_END, is_within
+from ledger.model.civil_date import OPEN_END, day_of, is_within
 from ledger.model.document_powers import DOCUMENT_POWERS
 from ledger.model.identifiers import CHARTER
 from ledger.model.operations import Scope
@@ -48,6 +48,7 @@ from sdk.verification.ledger_facts import IssuerFacts
 from sdk.verification.wording import (
     qualification_number,
     word_day,
+    word_day_of_time,
     word_name,
     word_power,
     word_short_name,
@@ -68,6 +69,8 @@ class AuthorityQuestion:
     site: str | None
     day: int
     today: int
+    issued: int | None = None
+    """Day on which the document says it was issued; None: no document is judged."""
 
     def about(self) -> str:
         """`91761 at site 2`, or the power's words where no qualification was asked about."""
@@ -140,10 +143,13 @@ def may_define(owner: str, chain: Chain, issuer: str) -> bool:
 
 
 def _best(chains: Sequence[Chain], question: AuthorityQuestion) -> Chain:
-    """Of several that count then, one that still counts today; of those the one that ends last."""
+    """Of several that count then, one that still counts today; of those one that was on record on
+    the day that is asked about; of those the one that ends last.
+    """
 
-    def rank(chain: Chain) -> tuple[bool, int]:
-        return bool(chain_status(chain, question.today)), _last_day(chain)
+    def rank(chain: Chain) -> tuple[bool, bool, int]:
+        is_good_today = bool(chain_status(chain, question.today))
+        return is_good_today, not _is_recorded_late(chain, question), _last_day(chain)
 
     return max(chains, key=rank)
 
@@ -175,18 +181,52 @@ def _accept(issuer: IssuerFacts, question: AuthorityQuestion, chain: Chain) -> A
     evidence = _evidence(question, chain)
     now = chain_status(chain, question.today)
     unregistered = question.site is not None and not _has_site(issuer, question.site)
+    late = _recorded_late(chain, question)
+    said = may
     if now.status in {GrantStatus.WITHDRAWN, GrantStatus.SUSPENDED, GrantStatus.VOID}:
         since = _since(issuer, now.grant, now.status, question.today)
-        text = f"accredited on {on}; {since}. What was issued before stays good."
-        summary = f"{since}; what was issued before stays good"
+        said = f"{may}; {since}"
+        what = _what_stays_good(now.grant, now.status, question)
+        text = f"accredited on {on}{late}; {since}. {what[0].upper()}{what[1:]}."
+        summary = f"{since}; {what}"
         finding = warned(AUTHORITY, text, NOT_ANCHORED_IN_TIME, summary, evidence)
     elif unregistered:
-        text = f"{may}; site {question.site} is not among its registered sites"
+        text = f"{may}; site {question.site} is not among its registered sites{late}"
         finding = warned(AUTHORITY, text, ACCREDITATION_OUT_OF_SCOPE, evidence=evidence)
+    elif late:
+        # No strict code: of every past that was loaded into a ledger this is true.
+        finding = warned(AUTHORITY, f"{may}{late}", None, evidence=evidence)
     else:
         finding = passed(AUTHORITY, may, evidence)
-    decision = Decision(True, ALLOWED, may, chain[0].grant_id, _until(chain))
+    decision = Decision(True, ALLOWED, said, chain[0].grant_id, _until(chain))
     return Authority(decision, _links(issuer, chain, question), finding)
+
+
+def _what_stays_good(grant: GrantRecord, status: GrantStatus, question: AuthorityQuestion) -> str:
+    """What a withdrawal or suspension leaves untouched, without saying more of the document than
+    is known: one may be dated after the end, for an assessment before it.
+    """
+    if status is GrantStatus.SUSPENDED:
+        ended = _suspended_since(grant, question.today)
+    else:
+        span = held_span(grant)
+        ended = _NO_END if span is None or span[1] == OPEN_END else span[1] + 1
+    if question.issued is not None and question.issued >= ended:
+        return f"issued after that, on {word_day(question.issued)}, for an assessment before it"
+    return "what was issued before stays good"
+
+
+def _is_recorded_late(chain: Chain, question: AuthorityQuestion) -> bool:
+    """Whether the grant came onto the ledger after the day of the assessment. The ones above it
+    were there before it: the ledger takes no grant without them.
+    """
+    return day_of(chain[0].recorded_at) > question.day
+
+
+def _recorded_late(chain: Chain, question: AuthorityQuestion) -> str:
+    if not _is_recorded_late(chain, question):
+        return ""
+    return f"; recorded on {word_day_of_time(chain[0].recorded_at)}, after the assessment"
 
 
 def _refuse_scope(issuer: IssuerFacts, question: AuthorityQuestion) -> Authority:

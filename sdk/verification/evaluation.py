@@ -15,12 +15,14 @@ from typing import Any, Final
 from ledger.model.qualification import QualificationFacts
 from sdk.credentials.data_integrity import EDDSA_JCS_2022, ProofResult, verify_read_proof
 from sdk.credentials.facts import CredentialFacts, check_document
+from sdk.credentials.instants import civil_date_of
 from sdk.credentials.jcs import JsonObject, JsonValue
 from sdk.credentials.problems import ProofError
 from sdk.credentials.template import CredentialTemplate
 from sdk.moments import to_instant
 from sdk.policy import REQUIRE_HOLDER, Policy
 from sdk.report import (
+    ASSESSED_NOT_PROVEN,
     BEARER_NOT_PROVEN,
     TIME_NOT_PROVEN,
     ChainLink,
@@ -289,6 +291,7 @@ def _judge(
         site=facts.site,
         day=day_number(facts.assessed),
         today=moment.today,
+        issued=day_number(civil_date_of(facts.valid_from)),
     )
     found = known.judgements.get(question)
     if found is None:
@@ -407,7 +410,7 @@ def _assemble(
         checks=checks,
         chain=tuple(chain),
         claims=claims or {},
-        not_proven=(BEARER_NOT_PROVEN, TIME_NOT_PROVEN) if is_shown else (),
+        not_proven=(BEARER_NOT_PROVEN, ASSESSED_NOT_PROVEN, TIME_NOT_PROVEN) if is_shown else (),
         next_step=next_step_of(code),
         as_of=to_instant(known.time_ms),
         facts_from=known.facts_from,

@@ -101,10 +101,10 @@ def test_the_ledger_refused_nothing_that_the_story_did_not_expect(told: Told) ->
     ]
 
 
-def test_forgeries_are_told_as_such(told: Told) -> None:
+def test_what_no_command_does_is_told_as_such(told: Told) -> None:
     deeds = [step for step in told.teller.told if step["command"] is None]
-    assert len(deeds) == 4
-    assert told.text.count("(no command: ") == 4
+    assert len(deeds) == 5
+    assert told.text.count("(no command: ") == 5
 
 
 def test_samples_are_clearly_samples(told: Told) -> None:

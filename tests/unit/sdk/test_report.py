@@ -51,6 +51,7 @@ VALID   Statement of results · 91761 Occupational Certificate: Electrician · N
   ok    validity      from 20 May 2026, without end
   ok    freshness     facts of 20 May 2026
 NOT SHOWN BY THIS CHECK  that the person in front of you is Thandeka Mokoena: compare with an ID document.
+        When it was assessed: that day is the issuer's own word, and by it the accreditation is judged.
         When it was issued: that day is the issuer's own word.
         Only the text above is signed. Where the printed page differs, the page is wrong.
 """

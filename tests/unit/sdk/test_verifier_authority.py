@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -49,14 +50,63 @@ def renamed(template: str, name: str, **changes: object) -> bytes:
 
 def test_withdrawn_since_is_valid_with_a_warning(world: IssuingWorld) -> None:
     document = world.issue()
-    world.withdraw()
+    world.withdraw(effective="2026-05-21")
+    assert outcomes(world.verify(document))["authority"] == "pass"
+    world.later(1)
+    world.world.run_block([])
     report = world.verify(document)
     assert report.valid
     assert outcomes(report)["authority"] == "warn"
-    assert "withdrawn since" in report.summary
-    assert "what was issued before stays good" in report.summary
+    assert "withdrawn since (last day 20 May 2026, by QCTO)" in report.summary
+    assert report.summary.endswith("; what was issued before stays good")
     assert report.chain[-1].status_then == "active"
     assert report.chain[-1].status_now == "withdrawn"
+
+
+def test_issued_after_the_withdrawal_is_said_and_not_called_issued_before(
+    world: IssuingWorld,
+) -> None:
+    document = world.issue()
+    world.withdraw()
+    report = world.verify(document)
+    assert report.valid
+    assert report.summary.endswith(
+        "withdrawn since (last day 19 May 2026, by QCTO);"
+        " issued after that, on 20 May 2026, for an assessment before it"
+    )
+    assert "stays good" not in report.to_text()
+    assert any(text.startswith("When it was assessed: ") for text in report.not_proven)
+
+
+def test_issued_during_a_suspension_is_said(world: IssuingWorld) -> None:
+    document = world.issue()
+    suspend(world, "2026-05-20")
+    report = world.verify(document)
+    assert report.valid
+    assert report.summary.endswith(
+        "suspended since 20 May 2026;"
+        " issued after that, on 20 May 2026, for an assessment before it"
+    )
+
+
+def test_a_grant_recorded_after_the_assessment_is_valid_with_a_warning() -> None:
+    world = IssuingWorld(is_granted=False)
+    world.grant(since="2024-02-01")
+    report = world.verify(world.issue())
+    assert report.valid
+    authority = next(check for check in report.checks if check.name == "authority")
+    assert (authority.outcome, authority.code) == ("warn", None)
+    assert authority.text.endswith("; recorded on 20 May 2026, after the assessment")
+    assert outcomes(world.verify(world.issue(assessed="2026-05-20")))["authority"] == "pass"
+    # A ledger into which the past was loaded knows all of it only since then.
+    strict = world.make_verifier(Policy(warnings_fail=True))
+    assert asyncio.run(strict.verify(world.issue())).valid
+
+
+def test_the_grant_that_was_on_record_at_the_assessment_decides() -> None:
+    world = IssuingWorld()
+    world.grant(since="2025-02-01", until="2030-01-31")
+    assert outcomes(world.verify(world.issue()))["authority"] == "pass"
 
 
 def test_assessed_on_the_first_day_without_the_power_is_not_valid(world: IssuingWorld) -> None:

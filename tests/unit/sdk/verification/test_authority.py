@@ -241,3 +241,11 @@ def test_scopes_in_words() -> None:
     assert word_scope(Scope(sites=("1",))) == "country at site 1"
     scope = Scope(trades=("za:ofo:2021:671101",), designations=("pr-eng",))
     assert word_scope(scope) == "trades za:ofo:2021:671101; designations pr-eng"
+
+
+def test_a_question_about_a_day_before_the_withdrawal_says_that_the_power_is_gone() -> None:
+    gone = grant(events=(event(GrantEventKind.WITHDRAWN, "2026-05-18"),))
+    found = judge(issuer(gone))
+    assert found.decision.allowed
+    assert found.decision.text.endswith("withdrawn since (last day 17 May 2026, by COUNCIL)")
+    assert "stays good" in found.finding.text
