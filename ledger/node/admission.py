@@ -45,6 +45,8 @@ CHECK_BATCH_COUNT_MAX: Final = 64
 SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 """Transactions in one call."""
 
+_JUDGED_BY_TIME: Final = frozenset({ReceiptCode.EXPIRED, ReceiptCode.KEY_NOT_AUTHORISED})
+"""Refusals that another time could change."""
 
 Authenticate = Callable[[CheckedTransaction], None]
 """Raises TransactionRefusedError for signers' keys that the certified state does not know."""
@@ -202,6 +204,8 @@ class Admission:
         self._end_arrival(submission)
         try:
             if isinstance(found, Exception):
+                if isinstance(found, ApiError) and found.code in _JUDGED_BY_TIME:
+                    self._check_open()  # a clock that is wrong judges nothing
                 raise found
             if isinstance(found, CheckedTransaction):
                 if self._pool.settled_count != settled_count:
@@ -223,11 +227,14 @@ class Admission:
     def _queue(self, transaction: CheckedTransaction) -> Pending:
         pending = self._pool.find(transaction.transaction_id)
         if pending is None:
-            reason = self._closed_reason()
-            if reason:
-                raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
+            self._check_open()
             pending = self._pool.add(transaction)
         return pending
+
+    def _check_open(self) -> None:
+        reason = self._closed_reason()
+        if reason:
+            raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
 
     def _leave(self, submission: _Submission) -> None:
         """The call ends, in whatever way."""

@@ -6,7 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+_STEADY_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux has one that counts sleep; otherwise waking up would look like a jump of the wall clock."""
 
 
 class Clock(Protocol):
@@ -17,7 +20,9 @@ class Clock(Protocol):
         ...
 
     def monotonic_ms(self) -> int:
-        """Milliseconds since some moment; never goes back."""
+        """Milliseconds since some moment; never goes back, nobody sets it, and it runs on while the
+        machine sleeps, where the system can tell.
+        """
         ...
 
     async def wait(self, event: asyncio.Event, until_ms: int | None) -> None:
@@ -32,7 +37,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000
+        return time.clock_gettime_ns(_STEADY_CLOCK) // 1_000_000
 
     async def wait(self, event: asyncio.Event, until_ms: int | None) -> None:
         if until_ms is None:

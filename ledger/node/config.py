@@ -94,12 +94,19 @@ class BlockOptions:
     freshness_interval_ms: int = _option(
         60_000, "An idle network certifies an empty block this often.", low=100, high=86_400_000
     )
-    gap_days_max: int = _option(
-        30,
-        "No block is made so long after the last one, as the clock may be wrong; check it, then set"
-        " this higher until a block is certified.",
+    gap_hours_max: int = _option(
+        6,
+        "A node that starts so long after the newest block makes none until the operator has checked"
+        " the clock: a block's time never goes back.",
         low=1,
-        high=36_500,
+        high=876_000,
+    )
+    clock_checked_height: int = _option(
+        0,
+        "Height of the newest block when the operator found the clock right: the node then starts"
+        " however long ago that block was. No other block is meant, so it may stay.",
+        low=0,
+        high=2**62,
     )
 
 

@@ -44,7 +44,13 @@ from ledger.model.keyfile import (
 )
 from ledger.model.keys import KeyRole, KeyType
 from ledger.model.operations import KeyEntry, KeySignature, OrganisationRequest, Scope
-from ledger.node.config import STORAGE_ENGINES, ApiOptions, StorageOptions, load_config
+from ledger.node.config import (
+    STORAGE_ENGINES,
+    ApiOptions,
+    BlockOptions,
+    StorageOptions,
+    load_config,
+)
 from ledger.node.errors import NodeError, usage_error
 from ledger.node.keys import is_vote_key_fresh, write_new_file
 from ledger.node.process import (
@@ -66,6 +72,8 @@ STOP_SECONDS_MAX: Final = 30.0
 PROBE_SECONDS: Final = 2.0
 PORTS: Final = range(20_000, 32_000)
 PORT_TRIES_COUNT_MAX: Final = 1_000
+GAP_HOURS_MAX: Final = 30 * 24
+"""Networks of one's own are stopped for nights and weekends; nobody else waits for their clock."""
 ROOT_GRANT_DAY: Final = 14_396
 """2009-06-01, when the NQF Act came into force."""
 
@@ -279,6 +287,7 @@ def _create(directory: Path, nodes: int, storage: str, fault_model: str, name: s
             organisation=dids[(number - 1) % len(dids)],
             api=ApiOptions(listen=f"127.0.0.1:{port}"),
             storage=StorageOptions(engine=storage),
+            blocks=BlockOptions(gap_hours_max=GAP_HOURS_MAX),
         )
         for number, port in enumerate(ports, 1)
     ]

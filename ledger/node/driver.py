@@ -43,6 +43,7 @@ from ledger.model.transaction_check import (
     check_transaction,
 )
 from ledger.node.clock import Clock
+from ledger.node.clock_watch import ClockWatch
 from ledger.node.config import BlockOptions
 from ledger.node.execution import ExecutedBlock, execute
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
@@ -61,11 +62,8 @@ _log = logging.getLogger(__name__)
 BLOCK_OVERHEAD_SIZE: Final = 16
 """Bytes that an encoded block needs for each transaction beside its own, at most."""
 
-CLOCK_BEHIND_MS_MAX: Final = 10_000
-"""How far the newest block may lie ahead of this machine's clock while this node makes blocks."""
 CLOCK_CHECK_INTERVAL_MS: Final = 1_000
 """How often a clock that is wrong is looked at again."""
-_DAY_MS: Final = 86_400_000
 
 _T = TypeVar("_T")
 
@@ -109,6 +107,7 @@ class Driver:
         self._pool = pool
         self._options = options
         self._clock = clock
+        self._clock_watch = ClockWatch(clock, options)
         self._worker = worker
         self._failpoint = failpoint
         self.tip = tip
@@ -140,23 +139,8 @@ class Driver:
 
     @property
     def clock_reason(self) -> str:
-        """Why this machine's clock makes no block now, or an empty string.
-
-        A block's time can never go back: one from a wrong clock would make every transaction after
-        it expired, for as long as the clock was ahead.
-        """
-        now, newest = self._clock.time_ms(), self.tip.header.time
-        if newest > now + CLOCK_BEHIND_MS_MAX:
-            return (
-                f"the newest block is {(newest - now) // 1000} s ahead of this machine's clock:"
-                " no block is made until the clock is set right or has caught up"
-            )
-        if self.tip.height > 0 and now > newest + self._options.gap_days_max * _DAY_MS:
-            return (
-                f"this machine's clock is {(now - newest) // _DAY_MS} days after the newest block:"
-                " check the clock; if it is right, raise blocks.gap_days_max for a while"
-            )
-        return ""
+        """Why this machine's clock makes no block now, or an empty string (`ClockWatch`)."""
+        return self._clock_watch.find_reason(self.tip.header.time, self.tip.height)
 
     def notify(self) -> None:
         """Something came into the pool, or does not come any more."""

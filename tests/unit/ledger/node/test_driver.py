@@ -16,6 +16,7 @@ from ledger.model.block import Block, BlockHeader, Proposal
 from ledger.model.codec import decode
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import VerifiedTransaction
+from ledger.node.clock_watch import CLOCK_JUMP_MS_MAX, CLOCK_REFERENCE_MS
 from ledger.node.core import NodeCore
 from ledger.node.driver import CLOCK_CHECK_INTERVAL_MS
 from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
@@ -389,7 +390,13 @@ DAY_MS = 86_400_000
 
 
 @pytest.mark.parametrize(
-    ("jump_ms", "reason"), [(31 * DAY_MS, "31 days after"), (-120_000, "ahead of this machine")]
+    ("jump_ms", "reason"),
+    [
+        (29 * DAY_MS, "jumped forward by"),
+        (CLOCK_JUMP_MS_MAX + 2_000, "jumped forward by"),
+        (-CLOCK_JUMP_MS_MAX - 2_000, "jumped back by"),
+        (-120_000, "ahead of this machine"),
+    ],
 )
 def test_no_block_is_made_under_a_wrong_clock(tmp_path: Path, jump_ms: int, reason: str) -> None:
     async def scenario() -> None:
@@ -397,9 +404,6 @@ def test_no_block_is_made_under_a_wrong_clock(tmp_path: Path, jump_ms: int, reas
         async with harness.running() as core:
             await harness.until_height(core, 1)
             transaction = harness.transaction(1)
-            timely = harness.world.make_transaction(
-                "saqa", harness.operation(2), expires_at=harness.clock.now_ms + 32 * DAY_MS
-            )
             before = core.driver.tip
             harness.clock.wall_ahead_ms = jump_ms
             harness.clock.advance(harness.config.blocks.freshness_interval_ms)
@@ -408,8 +412,8 @@ def test_no_block_is_made_under_a_wrong_clock(tmp_path: Path, jump_ms: int, reas
             assert not status.voting
             assert reason in status.voting_reason
             with pytest.raises(ApiError, match=reason) as caught:
-                await core.node.submit(timely, wait_ms=WAIT_MS)
-            assert caught.value.code is ReceiptCode.NOT_READY
+                await core.node.submit(transaction, wait_ms=WAIT_MS)
+            assert caught.value.code is ReceiptCode.NOT_READY, "not EXPIRED: the clock is wrong"
             assert core.driver.tip == before
             # Right again, it goes on by itself.
             harness.clock.wall_ahead_ms = 0
@@ -423,21 +427,73 @@ def test_no_block_is_made_under_a_wrong_clock(tmp_path: Path, jump_ms: int, reas
     asyncio.run(scenario())
 
 
-def test_a_long_stop_is_confirmed_by_an_option(tmp_path: Path) -> None:
+def test_a_restart_believes_a_clock_that_was_set_right(tmp_path: Path) -> None:
     async def scenario() -> None:
         harness = NodeHarness(tmp_path)
         async with harness.running() as core:
             await harness.until_height(core, 1)
-        harness.clock.advance(40 * DAY_MS)
-        async with harness.running() as core:
+            harness.clock.wall_ahead_ms = 60_000
+            harness.clock.advance(harness.config.blocks.freshness_interval_ms)
             await settle()
-            assert "gap_days_max" in core.node.get_status().voting_reason
+            assert "restart the node" in core.node.get_status().voting_reason
             assert core.driver.tip.height == 1
-        blocks = replace(harness.config.blocks, gap_days_max=41)
-        harness.config = replace(harness.config, blocks=blocks)
         async with harness.running() as core:
             await harness.until_height(core, 2)
-            assert core.node.get_status().voting
+        replay(harness)
+
+    asyncio.run(scenario())
+
+
+def test_small_corrections_of_the_clock_do_not_add_up(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            for height in range(1, 8):
+                await harness.until_height(core, height)
+                harness.clock.wall_ahead_ms += CLOCK_JUMP_MS_MAX // 2
+                harness.clock.advance(CLOCK_REFERENCE_MS + 1)
+            await harness.until_height(core, 8)
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_found_wrong_at_start_may_be_set_right_while_the_node_runs(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+        harness.clock.wall_ahead_ms = 29 * DAY_MS
+        async with harness.running() as core:
+            await settle()
+            assert "696 hours after the newest block" in core.node.get_status().voting_reason
+            harness.clock.wall_ahead_ms = 0
+            harness.clock.advance(harness.config.blocks.freshness_interval_ms)
+            await harness.until_height(core, 2)
+        assert header_at(harness, 2).time == harness.clock.now_ms
+
+    asyncio.run(scenario())
+
+
+def test_a_long_stop_is_confirmed_for_the_newest_block_only(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+        blocks = replace(harness.config.blocks, clock_checked_height=1)
+        for height, is_confirmed in ((1, False), (1, True), (2, False)):
+            if not is_confirmed:
+                harness.clock.advance(7 * 3_600_000)
+            else:
+                harness.config = replace(harness.config, blocks=blocks)
+            async with harness.running() as core:
+                if is_confirmed:
+                    await harness.until_height(core, 2)
+                    assert core.node.get_status().voting
+                    continue
+                await settle()
+                reason = core.node.get_status().voting_reason
+                assert f"set blocks.clock_checked_height = {height} in config.toml" in reason
+                assert core.driver.tip.height == height
 
     asyncio.run(scenario())
 
