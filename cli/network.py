@@ -304,6 +304,10 @@ def _show_status(context: CliContext, directory: Path | None) -> ExitCode:
         "NetworkStatus", network_data(views, fault_model), network_text(views, fault_model)
     )
     answers = any(view.state == "running" for view in views)
+    if not answers:
+        context.output.hint(
+            "NEXT      start it again with `pset network up --dir DIR`, or ask its operators"
+        )
     return ExitCode.DONE if answers else ExitCode.CANNOT_TELL
 
 

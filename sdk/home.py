@@ -112,6 +112,8 @@ def read_json_file(
             data = file.read(size_max + 1)
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:  # a file stands where its directory would be
+        raise FileNotFoundError(*error.args) from error
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
     if len(data) > size_max:

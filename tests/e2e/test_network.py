@@ -60,6 +60,7 @@ def test_up_kill_start_and_down(pset: PsetProcess) -> None:
     assert pset.json("network", "kill", "n1")["nodes"] == ["n1"]
     status = pset.json("network", "status", exit_code=4)
     assert (status["validators"][0]["state"], status["quorum"]["voting"]) == ("stopped", 0)
+    assert "NEXT" in pset.run("network", "status").stderr
     error = pset.error("org", "list", "--timeout", "1s", *HERE, exit_code=4)
     assert (error["code"], error["phase"]) == ("NOT_REACHABLE", "not-sent")
     assert pset.error("network", "kill", "n7", exit_code=2)["code"] == "NODE_UNKNOWN"

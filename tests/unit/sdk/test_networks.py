@@ -190,6 +190,16 @@ def test_what_is_no_network(home: Home, network: str, code: str) -> None:
     assert caught.value.code == code
 
 
+def test_a_file_is_no_directory_of_networks(tmp_path: Path) -> None:
+    """A mistaken path is the caller's, not damage: nothing says that anything was changed."""
+    file = tmp_path / "file"
+    file.write_bytes(b"\x00")
+    with pytest.raises(CallerError) as caught:
+        resolve_network(file, Home(tmp_path), {})
+    assert caught.value.code == "NETWORK_UNKNOWN"
+    assert Home(file).read_profile().network is None
+
+
 # Adding ------------------------------------------------------------------------------------------
 
 
