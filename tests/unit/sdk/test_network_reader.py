@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions answered from one certified state, and attacks on whoever asks them."""
+"""Questions answered from one certified state, and attacks on whoever asks them.
+
+Long because every way to bend an answer is tried on the same few questions.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,15 @@ from typing import Any
 import pytest
 
 from ledger.model import bls, schema
+from ledger.model.civil_date import day_of
 from ledger.model.codec import decode, encode
 from ledger.model.proofs import CertifiedHead, ProvenState
 from ledger.model.records import ListRecord, OrganisationRecord
 from sdk.aio_client import LedgerClient
 from sdk.errors import CallerError, TrustError, UnavailableError
 from sdk.failover import Failover
+from sdk.moments import to_date, to_instant
+from sdk.network_reader import HEAD_AGE_MAX
 from sdk.node_api import CallFault, NodeCallError
 from sdk.proof_files import check_proof
 from sdk.reader import MissingKeysError, StateView
@@ -312,6 +318,64 @@ def test_with_max_age_facts_are_used_again_until_a_newer_head_is_seen(
         assert node.calls == {"get_many": 1, "get_head": 3}
 
     asyncio.run(main())
+
+
+# Age ---------------------------------------------------------------------------------------------
+
+
+def test_an_answer_about_the_present_needs_a_young_head(
+    world: CertifiedWorld, node: FakeNode, tmp_path: Path
+) -> None:
+    """A node that only serves what it had when its network stopped lies in nothing it proves."""
+    now = [world.time]
+    client = make_client(world, tmp_path, nodes=[node], time_ms=lambda: now[0])
+    limit_ms = HEAD_AGE_MAX // timedelta(milliseconds=1)
+
+    def refuse_old(awaitable: Awaitable[Any]) -> None:
+        with pytest.raises(UnavailableError) as caught:
+            run(awaitable)
+        assert (caught.value.code, caught.value.phase) == ("STATE_TOO_OLD", "not-sent")
+        assert caught.value.remedy
+
+    now[0] += limit_ms
+    assert run(client.organisation("qcto")).verified
+    now[0] += 1
+    refuse_old(client.organisation("qcto"))
+    # Nor does it say what does not exist, or what is of today.
+    refuse_old(client.organisation("nobody"))
+    refuse_old(client.accreditations("qcto", at=to_date(day_of(now[0]))))
+    refuse_old(client.ask(name_of(world, "qcto")))
+    # Of the past it tells as ever: that has happened, whatever came later.
+    past = to_instant(world.time)
+    assert run(client.organisation("qcto", at=past)).verified
+    assert run(client.did_document(world.did("qcto"), at=past)).verified
+    assert run(client.accreditations("qcto", at=past)).verified
+    # The next block is enough.
+    world.run_block([])
+    now[0] = world.time
+    assert run(client.organisation("qcto")).height == world.header.height
+
+
+@pytest.mark.parametrize(("max_age", "is_answered"), [(1, False), (40 * 1440, True)])
+def test_a_longer_max_age_accepts_an_older_head_and_a_shorter_one_only_the_usual(
+    world: CertifiedWorld, tmp_path: Path, max_age: int, is_answered: bool
+) -> None:
+    def late() -> int:
+        return world.time + timedelta(days=40) // timedelta(milliseconds=1)
+
+    client = make_client(world, tmp_path, max_age=timedelta(minutes=max_age), time_ms=late)
+    if is_answered:
+        assert run(client.organisation("qcto")).verified
+        return
+    with pytest.raises(UnavailableError, match="40 days old"):
+        run(client.organisation("qcto"))
+
+
+def test_an_unverified_client_says_what_it_is_told_however_old(
+    world: CertifiedWorld, tmp_path: Path
+) -> None:
+    client = make_client(world, tmp_path, time_ms=lambda: world.time + 10**10)
+    assert not run(client.unverified().organisation("qcto")).verified
 
 
 # Attacks -----------------------------------------------------------------------------------------
