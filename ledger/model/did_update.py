@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ledger.model.codec import encode
+from ledger.model.hashes import possession_message
+from ledger.model.keys import verify_signature
 from ledger.model.operations import KeyEntry, NewKey, Service, UpdateDid
 from ledger.model.organisation_request import RequestError, check_key_entry
 from ledger.model.receipts import ReceiptCode
@@ -58,7 +61,7 @@ def _check_service(service: Service, where: str) -> None:
 
 
 def check_new_key(new_key: NewKey, where: str) -> KeyEntry:
-    """The key that is offered, if it has a form. That its holder has it is not looked at.
+    """The key that is offered, if it has a form. `check_possession` asks whether its holder has it.
 
     Raises:
         RequestError: FIELD_INVALID, KEY_FORMAT.
@@ -67,6 +70,23 @@ def check_new_key(new_key: NewKey, where: str) -> KeyEntry:
         raise _invalid(f"{where}.key", "it is missing")
     check_key_entry(new_key.key, f"{where}.key")
     return new_key.key
+
+
+def check_possession(did: str, new_key: NewKey, where: str) -> None:
+    """Accept a new key of a DID whose holder showed that it has it.
+
+    Raises:
+        RequestError: KEY_POSSESSION_INVALID.
+    """
+    entry = new_key.key
+    if entry is None or not verify_signature(
+        entry.type, entry.public_key, possession_message(did, encode(entry)), new_key.possession
+    ):
+        raise RequestError(
+            ReceiptCode.KEY_POSSESSION_INVALID,
+            f"{where}.possession",
+            "the signature is not the new key's over this DID and key",
+        )
 
 
 def _invalid(where: str, text: str) -> RequestError:

@@ -26,6 +26,7 @@ GRANT_TAG = b"psetledger/grant/v1"
 
 DID_METHOD = "pset"
 DID_ID_SIZE = 20
+GRANT_ID_SIZE = 16
 """Bytes of the hash that make a DID's identifier."""
 
 
@@ -102,4 +103,4 @@ def possession_message(did: str, key_entry: bytes) -> bytes:
 
 def compute_grant_id(transaction_id: bytes) -> str:
     """Id of the grant that a transaction makes: `g` and 16 bytes in base58btc."""
-    return "g" + encode_base58btc(tagged_hash(GRANT_TAG, transaction_id)[:16])
+    return "g" + encode_base58btc(tagged_hash(GRANT_TAG, transaction_id)[:GRANT_ID_SIZE])

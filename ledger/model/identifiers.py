@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from ledger.model.hashes import DID_ID_SIZE, DID_METHOD
+from ledger.model.hashes import DID_ID_SIZE, DID_METHOD, GRANT_ID_SIZE
 from ledger.model.multibase import MultibaseError, decode_base58btc
 
 DIDS_REMEMBERED_COUNT_MAX: Final = 8_192
@@ -38,6 +38,7 @@ _RESOURCE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}", re.ASCII)
 _QUALIFICATION: Final = re.compile(r"za:saqa:q:[1-9][0-9]{0,8}", re.ASCII)
 _OCCUPATION: Final = re.compile(r"za:ofo:(?:19|20)[0-9]{2}:[1-8][0-9]{5}", re.ASCII)
 _DESIGNATION: Final = re.compile(r"[A-Z][A-Za-z0-9]{1,15}", re.ASCII)
+_GRANT: Final = re.compile(r"g([1-9A-HJ-NP-Za-km-z]{16,22})", re.ASCII)
 _VALIDATOR: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 
 
@@ -68,6 +69,17 @@ def network_of_did(did: str) -> str | None:
 def is_did(did: str, network: str) -> bool:
     """Whether `did` is a DID of this network."""
     return network_of_did(did) == network
+
+
+def is_grant_id(text: str) -> bool:
+    """Whether `text` is the id of a grant (`ledger.model.hashes.compute_grant_id`)."""
+    match = _GRANT.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        return len(decode_base58btc(match[1], GRANT_ID_SIZE)) == GRANT_ID_SIZE
+    except MultibaseError:
+        return False
 
 
 def format_uuid(value: bytes) -> str:

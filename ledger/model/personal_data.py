@@ -22,7 +22,7 @@ from typing import Final
 from ledger.model.canonical_json import JsonValue
 from ledger.model.json_fields import is_calendar_date, place
 
-RULE_SET_VERSION: Final = 2
+RULE_SET_VERSION: Final = 3
 
 NAME_LENGTH_MAX: Final = 120
 """Characters of a name."""
@@ -202,6 +202,18 @@ def find_personal_data(text: str, *, label: str = "", is_identifier: bool = Fals
     if _BIRTH_DATE.search(text) or (label and _is_about_birth(label) and _DATE.search(text)):
         return BIRTH_DATE
     return None
+
+
+def text_in(octets: bytes) -> str:
+    """The text that a byte string is, zeros around it aside, or nothing.
+
+    Ids, keys and signatures are random: they never read as text from end to end.
+    """
+    held = octets.strip(b"\0")
+    if not held.isascii():
+        return ""
+    text = held.decode("ascii")
+    return text if text.isprintable() else ""
 
 
 def _is_about_birth(label: str) -> bool:

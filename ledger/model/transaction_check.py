@@ -22,6 +22,7 @@ from ledger.model.hashes import (
 from ledger.model.identifiers import is_did, is_key_id, network_of_chain
 from ledger.model.keys import KeyType, verify_signature
 from ledger.model.limits import SIGNERS_COUNT_MAX, TRANSACTION_SIZE_MAX
+from ledger.model.personal_data import find_personal_data, text_in
 from ledger.model.receipts import ReceiptCode
 from ledger.model.transaction import Operation, Signer, Transaction, TransactionBody
 from ledger.model.wire import TOO_LARGE, EncodingError, get_message
@@ -145,6 +146,8 @@ def _check_body(body: TransactionBody, chain_id: str) -> Operation:
         raise _malformed("author is no DID of this network")
     if len(body.idempotency_key) != IDEMPOTENCY_KEY_SIZE or not any(body.idempotency_key):
         raise _malformed(f"idempotency_key is {IDEMPOTENCY_KEY_SIZE} bytes, not all zero")
+    if find_personal_data(text_in(body.idempotency_key), is_identifier=True):
+        raise _malformed("idempotency_key is random bytes, and looks like personal data")
     if body.expires_at == 0:
         raise _malformed("expires_at is missing")
     if body.operation is None:

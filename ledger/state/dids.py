@@ -14,10 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ledger.model.codec import encode
-from ledger.model.did_update import check_did_update, check_new_key
-from ledger.model.hashes import possession_message
+from ledger.model.did_update import check_did_update, check_new_key, check_possession
 from ledger.model.identifiers import is_did
-from ledger.model.keys import verify_signature
 from ledger.model.limits import (
     KEYS_COUNT_MAX,
     RECORD_HISTORY_COUNT_MAX,
@@ -182,9 +180,10 @@ def _add_keys(
             raise OperationRefusedError(error.code, error.where, error.text) from None
         if any(key.key_id == entry.key_id or key.public_key == entry.public_key for key in keys):
             raise OperationRefusedError(ReceiptCode.KEY_EXISTS, f"{at}.key")
-        message = possession_message(record.did, encode(entry))
-        if not verify_signature(entry.type, entry.public_key, message, new_key.possession):
-            raise OperationRefusedError(ReceiptCode.KEY_POSSESSION_INVALID, f"{at}.possession")
+        try:
+            check_possession(record.did, new_key, at)
+        except RequestError as error:
+            raise OperationRefusedError(error.code, error.where) from None
         keys.append(
             KeyRecord(
                 key_id=entry.key_id,

@@ -20,22 +20,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from ledger.model.accreditation import held_span, term_last_day
 from ledger.model.charter_document import SCOPE_KINDS, PowerRow
 from ledger.model.civil_date import DAY_MAX, OPEN_END, is_covered
+from ledger.model.grant_form import check_grant_form
 from ledger.model.hashes import compute_grant_id
-from ledger.model.identifiers import (
-    CHARTER,
-    is_did,
-)
+from ledger.model.identifiers import CHARTER
 from ledger.model.limits import (
     GRANT_CHAIN_DEPTH_MAX,
     GRANTS_HELD_COUNT_MAX,
     GRANTS_LISTED_COUNT_MAX,
 )
 from ledger.model.operations import GrantAccreditation, Scope
+from ledger.model.organisation_request import RequestError
 from ledger.model.qualification import QualificationLookup
 from ledger.model.receipts import ReceiptCode
 from ledger.model.records import (
@@ -51,7 +49,7 @@ from ledger.model.schema import (
     grants_by_grantor_key,
     grants_held_key,
 )
-from ledger.model.scope import is_in_sub_framework, is_scope_covered, is_scope_element
+from ledger.model.scope import is_in_sub_framework, is_scope_covered
 from ledger.state.authorisation import Ownership
 from ledger.state.context import Context, OperationRefusedError, Results
 from ledger.state.duties import check_separation
@@ -75,7 +73,10 @@ def process_grant(context: Context, operation: GrantAccreditation) -> Results:
     """Make a grant."""
     state = context.state
     scope = operation.scope or Scope()
-    _check_form(context, operation, scope)
+    try:
+        check_grant_form(operation, network=context.network, charter=context.charter)
+    except RequestError as error:
+        raise OperationRefusedError(error.code, error.where, error.text) from None
     if operation.grantee == context.author:
         raise OperationRefusedError(ReceiptCode.SELF_GRANT, "grantee")
     if operation.grantee in _list_ancestors(context, context.author):
@@ -118,38 +119,6 @@ def record_grant(state: TransactionState, grant: GrantRecord) -> None:
         grants_held_key(grant.grantee),
         dataclasses.replace(held, grants=(*held.grants, grant.grant_id)),
     )
-
-
-def _check_form(context: Context, operation: GrantAccreditation, scope: Scope) -> None:
-    if not is_did(operation.grantee, context.network):
-        raise _invalid("grantee", "a DID of this network is expected")
-    _check_sorted(operation.powers, "powers")
-    if not operation.powers:
-        raise _invalid("powers", "at least one power is granted")
-    for position, power in enumerate(operation.powers):
-        if power not in context.charter.powers:
-            raise _invalid(f"powers[{position}]", "the charter knows no such power")
-    for kind in SCOPE_KINDS:
-        names: tuple[str, ...] = getattr(scope, kind)
-        _check_sorted(names, f"scope.{kind}")
-        for position, name in enumerate(names):
-            if not is_scope_element(kind, name):
-                raise _invalid(f"scope.{kind}[{position}]", "the form is another")
-    if not 1 <= operation.valid_from <= DAY_MAX:
-        raise _invalid("valid_from", "a day is expected")
-    if operation.valid_until != OPEN_END and not (
-        operation.valid_from <= operation.valid_until <= DAY_MAX
-    ):
-        raise _invalid("valid_until", "a day not before valid_from is expected, or none")
-
-
-def _check_sorted(names: Sequence[str], where: str) -> None:
-    if any(first >= second for first, second in pairwise(names)):
-        raise _invalid(where, "the list is sorted and without repeats")
-
-
-def _invalid(field: str, detail: str) -> OperationRefusedError:
-    return OperationRefusedError(ReceiptCode.FIELD_INVALID, field, detail)
 
 
 def _list_ancestors(context: Context, did: str) -> list[str]:

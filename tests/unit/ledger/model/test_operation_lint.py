@@ -90,7 +90,7 @@ def test_found(operation: Operation, where: str) -> None:
         PublishResource(name="a", content=b'{"a":91761}'),
         RotateKey(),
         GrantAccreditation(),
-        CreateStatusList(list_id=ID.encode()),
+        CreateStatusList(list_id=b"\xff" + ID.encode()),
         WithdrawAccreditation(grant_id="g1"),
     ],
 )

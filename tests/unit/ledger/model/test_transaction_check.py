@@ -119,6 +119,11 @@ def test_malformed_body(name: str) -> None:
     assert refusal(sign(CHANGES[name](make_body()))) is ReceiptCode.MALFORMED
 
 
+def test_an_idempotency_key_is_nobodys_number() -> None:
+    body = dataclasses.replace(make_body(), idempotency_key=b"8001015009087\0\0\0")
+    assert refusal(sign(body)) is ReceiptCode.MALFORMED
+
+
 @pytest.mark.parametrize("encoded", [b"", b"\x00", b"\xff" * 64, sign(make_body()) + b"\x00"])
 def test_bytes_that_are_no_transaction(encoded: bytes) -> None:
     assert refusal(encoded) is ReceiptCode.MALFORMED
