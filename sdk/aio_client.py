@@ -172,7 +172,8 @@ class LedgerClient:
             signer: signs what is submitted; None: the organisation's ledger key from the key store.
             timeout: of each call.
             max_age: how long ago a node may have been asked for facts that are used again without
-                asking; zero: every read asks for the newest head.
+                asking; zero: every read asks for the newest head. That head may always be
+                `sdk.network_reader.HEAD_AGE_MAX` old, and older when this is longer.
             home: instead of PSET_HOME or ~/.pset.
             client_checks: False sends what the SDK would refuse (development networks only).
 
@@ -280,9 +281,15 @@ class LedgerClient:
     # ---- reads
 
     async def ask(self, question: Callable[[StateView], T]) -> Proven[T]:
-        """The answer to a question about the state (`sdk.reader`), with its proof."""
+        """The answer to a question about the present state (`sdk.reader`), with its proof.
+
+        Raises:
+            UnavailableError: STATE_TOO_OLD: nobody proves a state of the last minutes; and as every
+                read.
+            TrustError.
+        """
         check_callable(question, "question")
-        return (await self.reader.ask(question)).to_proven()
+        return await self._ask(question)
 
     async def get(self, key: bytes) -> Proven[bytes | None]:
         """The value under a state key; None: proven absent."""
@@ -317,7 +324,9 @@ class LedgerClient:
         check_text(org, "org")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
-        return await self.ask(lambda view: organisations.read_organisation(view, org, name, at_ms))
+        return await self._ask(
+            lambda view: organisations.read_organisation(view, org, name, at_ms), at_ms
+        )
 
     async def organisations(self, type: str = "") -> Proven[Sequence[Organisation]]:  # noqa: A002
         """All organisations, or those of one type."""
@@ -333,7 +342,9 @@ class LedgerClient:
         check_text(did, "did")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
-        return await self.ask(lambda view: did_documents.read_did_document(view, did, name, at_ms))
+        return await self._ask(
+            lambda view: did_documents.read_did_document(view, did, name, at_ms), at_ms
+        )
 
     async def did_history(self, did: str) -> Proven[DidHistory]:
         """Every key a DID ever had, and its version.
@@ -358,7 +369,9 @@ class LedgerClient:
         check_text(name_or_url, "name_or_url")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
-        return await self.ask(lambda view: resources.read_resource(view, name_or_url, name, at_ms))
+        return await self._ask(
+            lambda view: resources.read_resource(view, name_or_url, name, at_ms), at_ms
+        )
 
     async def resources(self, type: str) -> Proven[Sequence[Resource]]:  # noqa: A002
         """The newest version of every document of a type.
@@ -384,10 +397,11 @@ class LedgerClient:
         at_ms = await self._moment(at)
         day = day_asked(at, at_ms, self._time_ms())
         name = self.network.genesis.network
-        return await self.ask(
+        return await self._ask(
             lambda view: grants.read_accreditations(
                 view, org, name, day=day, at_ms=at_ms, side=side
-            )
+            ),
+            at_ms,
         )
 
     async def accreditation(self, grant_id: str) -> Proven[AccreditationHistory]:
@@ -408,7 +422,9 @@ class LedgerClient:
         check_text(url, "url")
         at_ms = await self._moment(at)
         name = self.network.genesis.network
-        return await self.ask(lambda view: status_lists.read_status_list(view, url, name, at_ms))
+        return await self._ask(
+            lambda view: status_lists.read_status_list(view, url, name, at_ms), at_ms
+        )
 
     async def status_lists(self, org: Org) -> Proven[Sequence[str]]:
         """URLs of an organisation's status lists.
@@ -530,6 +546,9 @@ class LedgerClient:
         """
         check_text_or_bytes(id_or_key, "id_or_key")
         return await self._submitter.transaction(id_or_key)
+
+    async def _ask(self, question: Callable[[StateView], T], at_ms: int | None = None) -> Proven[T]:
+        return (await self.reader.ask(question, reach_ms=at_ms)).to_proven()
 
     async def _moment(self, at: When) -> int | None:
         return await resolve_moment(at, self.reader, self._time_ms())

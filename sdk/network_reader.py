@@ -7,6 +7,8 @@ Rules of this file:
 - Facts of the newest root seen are remembered, up to a limit. Without a `max_age` they are used only
   after a node has shown, in this call, that the head still has that root; with one, also when that
   was not longer ago and this client has seen no newer head since.
+- An honest node of a network that has stopped proves a state that was once true. So an answer about
+  the present needs a head younger than HEAD_AGE_MAX: a running network certifies one every minute.
 - `accept` functions turn bytes into facts or raise ProofError; then the answer is evidence.
 """
 
@@ -39,7 +41,10 @@ from sdk.reader import (
     StateView,
 )
 from sdk.refusals import as_read_error
+from sdk.verification.wording import word_age
 
+HEAD_AGE_MAX: Final = timedelta(minutes=10)
+"""How old the newest head may be for an answer about the present, unless `max_age` allows more."""
 KEYS_PER_CALL_MAX: Final = 1_024
 REACH_ROUNDS_COUNT: Final = 2
 """How often `reach` asks each node: somebody waits for "no connection"."""
@@ -131,7 +136,11 @@ class NetworkReader:
         return self._max_age
 
     async def ask(
-        self, question: Callable[[StateView], T], *, max_age: timedelta | None = None
+        self,
+        question: Callable[[StateView], T],
+        *,
+        max_age: timedelta | None = None,
+        reach_ms: int | None = None,
     ) -> Answer[T]:
         """As `sdk.reader.VerifiedReader.ask`."""
         facts, is_current = self._recall(self._max_age if max_age is None else max_age)
@@ -156,10 +165,12 @@ class NetworkReader:
                     raise
                 if is_current and facts is not None:
                     self._remember(facts, view)
+                    self._check_age(facts.head, reach_ms)
                     error.proof = view.proof()
                     raise
             if answer is not None and is_current and facts is not None:
                 self._remember(facts, view)
+                self._check_age(facts.head, reach_ms)
                 return answer
             facts = await self._learn(facts, view.used_keys, missing, deadline)
             is_current = True
@@ -337,6 +348,20 @@ class NetworkReader:
 
         return await self._failover.run(attempt, seconds=seconds)
 
+    # ---- age
+
+    def _check_age(self, head: VerifiedHead, reach_ms: int | None) -> None:
+        """Refuse a state that says nothing of the moment that was asked about.
+
+        Raises:
+            UnavailableError: STATE_TOO_OLD.
+        """
+        if not self._believer.is_verifying or (reach_ms is not None and head.time >= reach_ms):
+            return
+        age_ms = self._time_ms() - head.time
+        if age_ms > max(HEAD_AGE_MAX, self._max_age) // timedelta(milliseconds=1):
+            raise _too_old(age_ms)
+
     # ---- remembering
 
     def _recall(self, max_age: timedelta) -> tuple[_Facts | None, bool]:
@@ -400,6 +425,15 @@ def _moving() -> UnavailableError:
         "the state moved on while the answer was being put together",
         code="STATE_MOVING",
         remedy="Try again; ask for less at a time.",
+    )
+
+
+def _too_old(age_ms: int) -> UnavailableError:
+    return UnavailableError(
+        f"the newest state that a node can prove is {word_age(age_ms)} old",
+        code="STATE_TOO_OLD",
+        remedy="Check this computer's clock, and with `pset network status` whether the network runs."
+        " To read all the same, ask as of a day in the past, or connect with a longer max_age.",
     )
 
 

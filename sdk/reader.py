@@ -235,7 +235,11 @@ class VerifiedReader(Protocol):
         ...
 
     async def ask(
-        self, question: Callable[[StateView], T], *, max_age: timedelta | None = None
+        self,
+        question: Callable[[StateView], T],
+        *,
+        max_age: timedelta | None = None,
+        reach_ms: int | None = None,
     ) -> Answer[T]:
         """Answer a question from one certified state.
 
@@ -243,9 +247,11 @@ class VerifiedReader(Protocol):
             question: pure; may run several times.
             max_age: how long ago the network may have been asked; within it, facts fetched before
                 are used again. None: the client's own setting.
+            reach_ms: ledger time that the state must have reached; 0: however old it is. None:
+                the present, as near as a running network keeps it.
 
         Raises:
-            UnavailableError: nobody answers in time.
+            UnavailableError: nobody answers in time; STATE_TOO_OLD.
             TrustError: an answer was not proven; the evidence is kept.
         """
         ...

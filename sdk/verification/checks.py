@@ -56,6 +56,7 @@ from sdk.verification.wording import (
     day_number,
     qualification_number,
     time_ms_of,
+    word_age,
     word_date,
     word_day_of_instant,
     word_day_of_time,
@@ -472,15 +473,6 @@ def check_freshness(head_time_ms: int, moment: Moment, max_age: timedelta) -> Fi
             f"The status is known only as of {age} ago.",
         )
     return passed(FRESHNESS, f"facts of {word_day_of_time(head_time_ms)}")
-
-
-def word_age(age_ms: int) -> str:
-    """`5 days`, `3 hours`, `40 seconds`: the largest unit that fits."""
-    for unit_ms, word in ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute")):
-        if age_ms >= unit_ms:
-            count = age_ms // unit_ms
-            return f"{count} {word}{'' if count == 1 else 's'}"
-    return f"{age_ms // 1000} seconds"
 
 
 def is_of_network(did: str, network: str) -> bool | None:

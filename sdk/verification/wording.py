@@ -83,6 +83,15 @@ def word_as_of(as_of: datetime, checked_at: datetime) -> str:
     return f"as of {word_date(local.date())}, {ago}"
 
 
+def word_age(age_ms: int) -> str:
+    """`5 days`, `3 hours`, `40 seconds`: the largest unit that fits."""
+    for unit_ms, word in ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute")):
+        if age_ms >= unit_ms:
+            count = age_ms // unit_ms
+            return f"{count} {word}{'' if count == 1 else 's'}"
+    return f"{age_ms // 1000} seconds"
+
+
 def word_power(power: str) -> str:
     """`issue statement of results`."""
     return power.replace("-", " ")

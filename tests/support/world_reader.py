@@ -54,7 +54,11 @@ class WorldReader:
         return self.remembers_for
 
     async def ask(
-        self, question: Callable[[StateView], T], *, max_age: timedelta | None = None
+        self,
+        question: Callable[[StateView], T],
+        *,
+        max_age: timedelta | None = None,
+        reach_ms: int | None = None,
     ) -> Answer[T]:
         self._reach()
         self.asked_count += 1

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sdk.verification.checks import word_age
 from sdk.verification.wording import (
     day_number,
     time_ms_of,
+    word_age,
     word_as_of,
     word_date,
     word_day,
