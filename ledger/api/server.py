@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
+from ledger.api.calls import WAIT_MS_MAX
+from ledger.api.gate import CallGate
+from ledger.api.health import Health
 from ledger.api.ports import LedgerNode
 from ledger.api.services import (
     BLOCK_SERVICE,
@@ -22,15 +24,16 @@ from ledger.api.services import (
     generic_handlers,
 )
 
-_HEALTH: Final[Any] = health
-_HEALTH_GRPC: Final[Any] = health_pb2_grpc
-
 RESPONSE_SIZE_MAX: Final = 16 * 1024 * 1024
 """Bytes of one answer: a block with its receipts."""
 METADATA_SIZE_MAX: Final = 16 * 1024
 PING_INTERVAL_MS_MIN: Final = 10_000
 """A client that pings more often is cut off."""
 IDLE_CONNECTION_MS_MAX: Final = 30 * 60 * 1000
+CONNECTION_AGE_MS_MAX: Final = 60 * 60 * 1000
+"""A connection so old is closed in order; clients open another by themselves."""
+REFUSALS_COUNT_MAX: Final = 2_000
+"""Calls at once, beyond those that are served, that are told so; gRPC itself refuses the others."""
 
 _SERVICES: Final = ("", LEDGER_SERVICE, QUERY_SERVICE, BLOCK_SERVICE, NODE_SERVICE)
 
@@ -40,6 +43,7 @@ class ServerLimits:
     """How much one server takes on."""
 
     calls_count_max: int
+    calls_per_host_max: int
     streams_count_max: int
 
 
@@ -59,21 +63,29 @@ class ApiServer:
         It may be called in any thread. Raises OSError when the address cannot be used.
         """
         self._server = grpc.aio.server(
-            maximum_concurrent_rpcs=limits.calls_count_max,
+            maximum_concurrent_rpcs=limits.calls_count_max + REFUSALS_COUNT_MAX,
             options=[
                 ("grpc.max_receive_message_length", REQUEST_SIZE_MAX),
                 ("grpc.max_send_message_length", RESPONSE_SIZE_MAX),
                 ("grpc.max_metadata_size", METADATA_SIZE_MAX),
                 ("grpc.max_concurrent_streams", limits.streams_count_max),
                 ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS_MAX),
+                ("grpc.max_connection_age_ms", CONNECTION_AGE_MS_MAX),
+                ("grpc.max_connection_age_grace_ms", WAIT_MS_MAX),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_MS_MIN),
                 # Two nodes on one port would each get half of the calls.
                 ("grpc.so_reuseport", 0),
             ],
         )
-        self._server.add_generic_rpc_handlers(generic_handlers(node))
-        self._health: Any = _HEALTH.aio.HealthServicer()
-        _HEALTH_GRPC.add_HealthServicer_to_server(self._health, self._server)
+        self._node = node
+        self._is_serving = False
+        gate = CallGate(
+            count_max=limits.calls_count_max, per_host_count_max=limits.calls_per_host_max
+        )
+        health = Health(_SERVICES, self._is_service_serving)
+        self._server.add_generic_rpc_handlers(
+            [*generic_handlers(node, gate), health.generic_handler()]
+        )
 
         def configuration() -> Any:
             return grpc.ssl_server_certificate_configuration([key_pair()])
@@ -92,21 +104,19 @@ class ApiServer:
     async def start(self) -> None:
         """Begin to serve."""
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._is_serving = True
 
-    async def set_serving(self, *, serving: bool) -> None:
-        """What the health service answers."""
-        status = health_pb2.HealthCheckResponse
-        await self._set_health(status.SERVING if serving else status.NOT_SERVING)
+    def set_serving(self, *, serving: bool) -> None:
+        """Whether the health service calls this node one to be asked at all."""
+        self._is_serving = serving
 
     async def stop(self, grace_ms: int) -> None:
         """Take no new calls, let those at work end within the grace, then close."""
-        await self._health.enter_graceful_shutdown()
+        self._is_serving = False
         await self._server.stop(grace_ms / 1000)
 
-    async def _set_health(self, status: int) -> None:
-        for service in _SERVICES:
-            await self._health.set(service, status)
+    def _is_service_serving(self, service: str) -> bool:
+        return self._is_serving and (service != LEDGER_SERVICE or self._node.get_status().voting)
 
 
 def _check_address(host: str, port: int) -> None:

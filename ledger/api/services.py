@@ -11,6 +11,7 @@ from typing import Any, Final
 import grpc
 
 from ledger.api.calls import unary
+from ledger.api.gate import CallGate
 from ledger.api.ports import ApiError, LedgerNode, Submitted, TransactionState
 from ledger.model.limits import DID_SIZE_MAX, HASH_SIZE, TRANSACTION_SIZE_MAX
 from ledger.model.receipts import ReceiptCode
@@ -34,20 +35,20 @@ _STATES: Final = {
 }
 
 
-def generic_handlers(node: LedgerNode) -> list[Any]:
-    """What a gRPC server needs to serve a node."""
+def generic_handlers(node: LedgerNode, gate: CallGate) -> list[Any]:
+    """What a gRPC server needs to serve a node; `gate` counts all calls."""
     services = {
-        LEDGER_SERVICE: _ledger_methods(node),
-        QUERY_SERVICE: _query_methods(node),
-        BLOCK_SERVICE: _block_methods(node),
-        NODE_SERVICE: _node_methods(node),
+        LEDGER_SERVICE: _ledger_methods(node, gate),
+        QUERY_SERVICE: _query_methods(node, gate),
+        BLOCK_SERVICE: _block_methods(node, gate),
+        NODE_SERVICE: _node_methods(node, gate),
     }
     return [
         grpc.method_handlers_generic_handler(name, methods) for name, methods in services.items()
     ]
 
 
-def _ledger_methods(node: LedgerNode) -> dict[str, Any]:
+def _ledger_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
     async def submit(request: messages.SubmitRequest, wait_ms: int) -> messages.SubmitResponse:
         answer = await node.submit(
             request.transaction, wait_ms=_effective_wait_ms(request.wait, wait_ms)
@@ -72,14 +73,16 @@ def _ledger_methods(node: LedgerNode) -> dict[str, Any]:
         return messages.GetTransactionResponse(state=_STATES[state], proof=proof)
 
     return {
-        "Submit": unary(messages.SubmitRequest, submit, size_max=SUBMIT_SIZE_MAX),
-        "SubmitBatch": unary(messages.SubmitBatchRequest, submit_batch, size_max=REQUEST_SIZE_MAX),
-        "DryRun": unary(messages.DryRunRequest, dry_run, size_max=SUBMIT_SIZE_MAX),
-        "GetTransaction": unary(messages.GetTransactionRequest, get_transaction),
+        "Submit": unary(messages.SubmitRequest, submit, gate, size_max=SUBMIT_SIZE_MAX),
+        "SubmitBatch": unary(
+            messages.SubmitBatchRequest, submit_batch, gate, size_max=REQUEST_SIZE_MAX
+        ),
+        "DryRun": unary(messages.DryRunRequest, dry_run, gate, size_max=SUBMIT_SIZE_MAX),
+        "GetTransaction": unary(messages.GetTransactionRequest, get_transaction, gate),
     }
 
 
-def _query_methods(node: LedgerNode) -> dict[str, Any]:
+def _query_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
     async def get(request: messages.GetRequest, _: int) -> messages.ProvenStateResponse:
         return messages.ProvenStateResponse(proven_state=await node.get_many([request.key]))
 
@@ -95,13 +98,13 @@ def _query_methods(node: LedgerNode) -> dict[str, Any]:
         )
 
     return {
-        "Get": unary(messages.GetRequest, get),
-        "GetMany": unary(messages.GetManyRequest, get_many, size_max=GET_MANY_SIZE_MAX),
-        "ListChildren": unary(messages.ListChildrenRequest, list_children),
+        "Get": unary(messages.GetRequest, get, gate),
+        "GetMany": unary(messages.GetManyRequest, get_many, gate, size_max=GET_MANY_SIZE_MAX),
+        "ListChildren": unary(messages.ListChildrenRequest, list_children, gate),
     }
 
 
-def _block_methods(node: LedgerNode) -> dict[str, Any]:
+def _block_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
     async def get_head(_: messages.GetHeadRequest, _wait: int) -> messages.CertifiedHeadResponse:
         return messages.CertifiedHeadResponse(certified_head=node.get_head())
 
@@ -122,13 +125,13 @@ def _block_methods(node: LedgerNode) -> dict[str, Any]:
         )
 
     return {
-        "GetHead": unary(messages.GetHeadRequest, get_head),
-        "GetBlock": unary(messages.GetBlockRequest, get_block),
-        "GetCertificate": unary(messages.GetCertificateRequest, get_certificate),
+        "GetHead": unary(messages.GetHeadRequest, get_head, gate),
+        "GetBlock": unary(messages.GetBlockRequest, get_block, gate),
+        "GetCertificate": unary(messages.GetCertificateRequest, get_certificate, gate),
     }
 
 
-def _node_methods(node: LedgerNode) -> dict[str, Any]:
+def _node_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
     async def get_status(
         _: messages.GetNodeStatusRequest, _wait: int
     ) -> messages.GetNodeStatusResponse:
@@ -154,8 +157,8 @@ def _node_methods(node: LedgerNode) -> dict[str, Any]:
         return messages.GetGenesisResponse(genesis=node.get_genesis())
 
     return {
-        "GetStatus": unary(messages.GetNodeStatusRequest, get_status),
-        "GetGenesis": unary(messages.GetGenesisRequest, get_genesis),
+        "GetStatus": unary(messages.GetNodeStatusRequest, get_status, gate),
+        "GetGenesis": unary(messages.GetGenesisRequest, get_genesis, gate),
     }
 
 

@@ -57,6 +57,9 @@ class ApiOptions:
     calls_count_max: int = _option(
         2000, "Calls served at once; more are refused.", low=1, high=100_000
     )
+    calls_per_host_max: int = _option(
+        1000, "Calls served at once from one address; more are refused.", low=1, high=100_000
+    )
     streams_count_max: int = _option(
         1000, "Calls at once over one connection; more wait.", low=1, high=100_000
     )

@@ -101,7 +101,7 @@ class NodeRuntime:
             return
         self._is_stopped = True
         _log.info("stopping height=%d", self._core.driver.tip.height)
-        await self._server.set_serving(serving=False)
+        self._server.set_serving(serving=False)
         await self._core.stop_driving()
         await self._server.stop(self._config.api.stop_grace_ms)
         self._core.close()
@@ -119,6 +119,7 @@ def _make_server(config: NodeConfig, core: NodeCore, issuer: LeafIssuer) -> ApiS
             config.listen_address,
             limits=ServerLimits(
                 calls_count_max=config.api.calls_count_max,
+                calls_per_host_max=config.api.calls_per_host_max,
                 streams_count_max=config.api.streams_count_max,
             ),
             key_pair=key_pair,

@@ -7,13 +7,16 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
+from ledger.api import calls
 from ledger.api.calls import REQUEST_SIZE_SMALL_MAX
 from ledger.api.server import ApiServer, ServerLimits
 from ledger.api.services import GET_MANY_SIZE_MAX, REQUEST_SIZE_MAX
@@ -330,7 +333,16 @@ def test_a_request_that_is_too_large_is_refused(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_more_calls_at_once_than_allowed_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (replace(LIMITS, calls_count_max=5), "5 calls are at work"),
+        (replace(LIMITS, calls_per_host_max=5), "5 calls from this host are at work"),
+    ],
+)
+def test_more_calls_at_once_than_allowed_are_refused(
+    tmp_path: Path, limits: ServerLimits, text: str
+) -> None:
     async def scenario(
         harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
     ) -> None:
@@ -340,10 +352,13 @@ def test_more_calls_at_once_than_allowed_are_refused(tmp_path: Path) -> None:
             await until(lambda: len(core.pool) == 5)
             refusal = await refused(channel, "NodeService/GetStatus", b"")
             assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert (refusal.reason, refusal.text) == ("OVERLOADED", text)
+            assert refusal.retry_after_ms
+            assert await check_health(channel, "") == SERVING, "a probe is no call among others"
         await asyncio.gather(*waiting)
         assert await call(channel, "NodeService/GetStatus", b"")
 
-    run(tmp_path, scenario, limits=ServerLimits(calls_count_max=5, streams_count_max=100))
+    run(tmp_path, scenario, limits=limits)
 
 
 def test_the_deadline_is_answered_before_it_passes(tmp_path: Path) -> None:
@@ -422,21 +437,77 @@ def test_connections_made_after_renewal_get_the_new_leaf(tmp_path: Path) -> None
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("method", ["NodeService/GetStatus", "LedgerService/Submit"])
+def test_calls_that_send_no_request_count_and_end(
+    tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "RECEIVE_MS_MAX", 300)
+
+    async def scenario(
+        harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
+    ) -> None:
+        begin = cast("Any", channel.stream_unary(f"/psetledger.v1.{method}"))
+        silent = [begin() for _ in range(5)]
+        for stream in silent:
+            await stream.wait_for_connection()
+        refusal = await refused(channel, "NodeService/GetStatus", b"")
+        assert refusal.reason == "OVERLOADED"
+        for stream in silent:
+            assert await stream.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert await call(channel, "NodeService/GetStatus", b"")
+
+    run(tmp_path, scenario, limits=replace(LIMITS, calls_count_max=5))
+
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def check_health(channel: grpc.aio.Channel, service: str) -> int:
+    request = health_pb2.HealthCheckRequest(service=service)
+    data = await call(channel, "Health/Check", request.SerializeToString())
+    status: int = health_pb2.HealthCheckResponse.FromString(data).status
+    return status
+
+
 def test_health(tmp_path: Path) -> None:
     async def scenario(
         harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
     ) -> None:
-        async def check(service: str) -> int:
-            request = health_pb2.HealthCheckRequest(service=service)
-            data = await call(channel, "Health/Check", request.SerializeToString())
-            status: int = health_pb2.HealthCheckResponse.FromString(data).status
-            return status
-
-        serving_status = health_pb2.HealthCheckResponse.SERVING
         for service in ("", "psetledger.v1.LedgerService", "psetledger.v1.QueryService"):
-            assert await check(service) == serving_status
-        await server.set_serving(serving=False)
-        assert await check("") == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert await check_health(channel, service) == SERVING
+        unknown = await refused(channel, "Health/Check", b"\x0a\x01x")
+        assert unknown.code is grpc.StatusCode.NOT_FOUND
+        malformed = await refused(channel, "Health/Check", b"\xff")
+        assert malformed.reason == "MALFORMED"
+        server.set_serving(serving=False)
+        assert await check_health(channel, "") == NOT_SERVING
+
+    run(tmp_path, scenario)
+
+
+def test_a_node_that_takes_no_transactions_is_not_healthy_for_writes(tmp_path: Path) -> None:
+    async def scenario(
+        harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
+    ) -> None:
+        harness.clock.wall_ahead_ms = 60_000
+        assert await check_health(channel, "psetledger.v1.LedgerService") == NOT_SERVING
+        assert await check_health(channel, "psetledger.v1.QueryService") == SERVING
+        harness.clock.wall_ahead_ms = 0
+        assert await check_health(channel, "psetledger.v1.LedgerService") == SERVING
+
+    run(tmp_path, scenario)
+
+
+def test_nobody_holds_calls_open_by_watching_health(tmp_path: Path) -> None:
+    async def scenario(
+        harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
+    ) -> None:
+        begin = cast("Any", channel.unary_stream("/grpc.health.v1.Health/Watch"))
+        for _ in range(LIMITS.calls_count_max + 1):
+            watch = begin(b"")
+            assert await watch.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert await call(channel, "NodeService/GetStatus", b"")
 
     run(tmp_path, scenario)
 
