@@ -3,7 +3,7 @@
 
 Without ``--store`` it is DIR/stores/ORG/issuer.db on a development network and
 HOME/stores/NETWORK/ORG/issuer.db on every other one; ORG is the short name. Beside it lies its key
-(issuer.db.key). Both are personal data of the learners: back them up together.
+(issuer.db.key). Both are personal data of the learners: back them up together (docs/issuer-store.md).
 """
 
 from __future__ import annotations

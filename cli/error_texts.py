@@ -303,6 +303,10 @@ _INPUT: Final = {
         "There is no such issuer's store.",
         "Name it with --store; the first issue makes it.",
     ),
+    "STATUS_LIST_LEFT": (
+        "Others made new status lists for this store while a credential was being issued.",
+        "Issue it again.",
+    ),
     "STATUS_LIST_BUSY": (
         "Others changed the status list at the same time, again and again.",
         "Try again; let one process change one list.",

@@ -32,7 +32,7 @@ def main(network: str, org: str, export: Path, out: Path) -> None:
     out.mkdir(exist_ok=True)
     with (
         LedgerClient.connect(network, org=org) as client,
-        Issuer(client, store=out / "issuer.db") as issuer,  # private: back it up with its .key
+        Issuer(client, store=out / "issuer.db") as issuer,  # private: docs/issuer-store.md
     ):
         allowed = issuer.may_issue("za:saqa:q:91761", power=POWER, site="2")
         if not allowed:

@@ -55,7 +55,7 @@ from sdk.drafts import (
     encode_values,
     row_errors,
 )
-from sdk.errors import CallerError, RefusedError
+from sdk.errors import CallerError, RefusedError, UnavailableError
 from sdk.issuer_records import ListPair, StoredRecord
 from sdk.issuer_store import IssuerStore
 from sdk.issuing import (
@@ -67,6 +67,7 @@ from sdk.issuing import (
     decide_issue,
     find_issue_key,
     normalised_draft,
+    prefetch_issuing_facts,
     refuse,
     sign_credential,
 )
@@ -85,6 +86,9 @@ from sdk.verification.ledger_facts import (
 )
 
 _NAMED_COUNT_MAX: Final = 5
+_NO_LIST: Final = -1
+_PAIR_TRIES_COUNT_MAX: Final = 4
+"""Pairs of lists looked at or made before giving up: the second is new already."""
 _CREATE_KEY_TAG: Final = b"psetledger/create-status-list/v1"
 
 
@@ -222,11 +226,12 @@ class Issuer:
         content_hash = store.content_hash(encode_values(normalised_draft(draft, found.template)))
         if known is not None and known.is_issued:
             return self._same(known, content_hash, found, draft)
-        facts, now_ms = await self._read_facts(found, draft)
+        held = await asyncio.to_thread(store.usable_pair)
+        facts, now_ms, versions = await self._read_facts(found, draft, held)
         self._check(facts, draft, record_id, now_ms)
         signer = await self._signer()
         key_id = self._key_id(facts, signer, now_ms)
-        pair = await self._usable_pair(store)
+        pair = await self._confirmed_pair(store, held, versions)
 
         def sign() -> StoredRecord:
             """Reserve, sign, store: in this order, each durable before the next."""
@@ -326,13 +331,20 @@ class Issuer:
         answer = await self._client.reader.ask(lambda view: ask_template(view, reference, network))
         return answer.value
 
-    async def _read_facts(self, found: TemplateFound, draft: Draft) -> tuple[IssuingFacts, int]:
-        def question(view: StateView) -> IssuingFacts:
-            return ask_issuing_facts(view, self._did, found, draft.values)
+    async def _read_facts(
+        self, found: TemplateFound, draft: Draft, pair: ListPair | None
+    ) -> tuple[IssuingFacts, int, tuple[int, ...]]:
+        """What matters for a credential, the time, and the versions of the pair's lists."""
+        keys = () if pair is None else _list_keys(self._did, pair)
 
-        facts = (await self._client.reader.ask(question)).value
+        def question(view: StateView) -> tuple[IssuingFacts, tuple[int, ...]]:
+            prefetch_issuing_facts(view, self._did, keys)
+            facts = ask_issuing_facts(view, self._did, found, draft.values)
+            return facts, _read_versions(view, keys)
+
+        facts, versions = (await self._client.reader.ask(question)).value
         # A slow clock must not date a credential before its key was registered.
-        return facts, max(self._client.now_ms, facts.time_ms)
+        return facts, max(self._client.now_ms, facts.time_ms), versions
 
     def _check(self, facts: IssuingFacts, draft: Draft, record_id: str, now_ms: int) -> None:
         today = civil_date_of(to_instant(now_ms))
@@ -357,39 +369,50 @@ class Issuer:
                 raise
             return signer.key_id
 
-    async def _usable_pair(self, store: IssuerStore) -> ListPair:
-        """Status lists with room; made on the ledger when there are none."""
-        pair = await asyncio.to_thread(store.usable_pair)
-        if pair is not None:
-            return pair
+    async def _confirmed_pair(
+        self, store: IssuerStore, held: ListPair | None, versions: tuple[int, ...]
+    ) -> ListPair:
+        """Status lists with room, all of whose credentials the store knows; made when there are none.
+
+        `versions` are those of `held`, read before.
+        """
+        if held is not None and await asyncio.to_thread(store.confirm_pair, held, *versions):
+            return held
         async with self._opening:
-            pair = await asyncio.to_thread(store.usable_pair)
-            if pair is not None:
-                return pair
-            pair = await asyncio.to_thread(store.plan_pair)
-            if pair.is_created:
-                return pair
-            for list_id, purpose in (
-                (pair.revocation_id, model.StatusPurpose.REVOCATION),
-                (pair.suspension_id, model.StatusPurpose.SUSPENSION),
-            ):
+            for _ in range(_PAIR_TRIES_COUNT_MAX):
+                pair = await asyncio.to_thread(store.usable_pair)
+                if pair is None:
+                    pair = await asyncio.to_thread(store.plan_pair)
+                versions = await self._ensure_lists(pair)
+                if not pair.is_created:
+                    pair = await asyncio.to_thread(store.mark_pair_created, pair)
+                if await asyncio.to_thread(store.confirm_pair, pair, *versions):
+                    return pair
+        raise UnavailableError(
+            "the status lists of this store were changed by others each time",
+            code="STATUS_LIST_BUSY",
+            remedy="Try again; one store is better used on one machine.",
+        )
+
+    async def _ensure_lists(self, pair: ListPair) -> tuple[int, ...]:
+        """Make the lists that the ledger does not hold yet; the versions of both."""
+        keys = _list_keys(self._did, pair)
+        versions = (await self._client.reader.ask(lambda view: _read_versions(view, keys))).value
+        purposes = (model.StatusPurpose.REVOCATION, model.StatusPurpose.SUSPENSION)
+        ids = (pair.revocation_id, pair.suspension_id)
+        for list_id, purpose, version in zip(ids, purposes, versions, strict=True):
+            if version == _NO_LIST:
                 await self._create_list(list_id, purpose, pair.size)
-            return await asyncio.to_thread(store.mark_pair_created, pair)
+        return tuple(max(version, 0) for version in versions)
 
     async def _create_list(self, list_id: bytes, purpose: model.StatusPurpose, size: int) -> None:
-        key = schema.status_list_key(self._did, list_id)
-
-        def question(view: StateView) -> StatusListRecord | None:
-            return view.record(StatusListRecord, key)
-
-        if (await self._client.reader.ask(question)).value is not None:
-            return  # by a process that was stopped, or by another one that shares the store
         operation = model.CreateStatusList(list_id=list_id, purpose=purpose, bits=1, size=size)
         try:
             await self._client.submit(
                 operation, idempotency_key=sha256(_CREATE_KEY_TAG + list_id).digest()[:16]
             )
         except RefusedError as error:
+            # By a process that was stopped, or by another one that shares the store.
             if error.code != ReceiptCode.STATUS_LIST_EXISTS.name:
                 raise
 
@@ -431,6 +454,19 @@ def _recorded_reference(
     if name != reference.name or reference.version is not None:
         return reference
     return TemplateReference(name, int(version))
+
+
+def _list_keys(did: str, pair: ListPair) -> tuple[bytes, ...]:
+    """Where the ledger holds both lists: revocation, suspension."""
+    return tuple(
+        schema.status_list_key(did, list_id) for list_id in (pair.revocation_id, pair.suspension_id)
+    )
+
+
+def _read_versions(view: StateView, keys: Sequence[bytes]) -> tuple[int, ...]:
+    """The versions of status lists, _NO_LIST for one that the ledger does not hold."""
+    records = view.records(StatusListRecord, keys)
+    return tuple(_NO_LIST if record is None else record.version for record in records)
 
 
 def _qualification_name(qualification: str) -> str:

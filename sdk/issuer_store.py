@@ -9,7 +9,11 @@ Rules of this file:
   clear stand only what the ledger shows anyway (the issuer, its status lists) and counts.
 - Crash-safe order: a place in the status list is reserved, durably, before a credential is signed;
   the credential is stored, durably, before anybody gets it. So a power cut leaves a reserved place
-  at worst, which the next try uses; and no place is ever given out twice.
+  at worst, which the next try uses.
+- No place is ever given out twice, though the file may be restored from a backup or copied: lists of
+  which the store may not know everything any more are left for new ones. It leaves them when
+  STORE.here does not fit (`sdk.issuer_store_place`), and when the ledger shows a change of them that
+  it did not make. Only places in lists that are in use are given out.
 - What the ledger is asked to change is written down first (`plan`), with its idempotency key: after
   a crash the same transaction is sent again and gets its first receipt.
 - Several processes may use one store: every change is one BEGIN IMMEDIATE transaction.
@@ -47,20 +51,22 @@ from sdk.issuer_store_file import (
     APPLICATION_ID,
     SCHEMA,
     SCHEMA_VERSION,
+    UPGRADES,
+    as_store_error,
     blob,
     damaged,
     is_busy,
     prepare_file,
 )
 from sdk.issuer_store_key import StoreKey, load_or_create_store_key
+from sdk.issuer_store_lists import PairTable
+from sdk.issuer_store_place import StorePlace
 
 BUSY_TIMEOUT_S: Final = 30.0
 """How long one process waits for another's transaction."""
 BUSY_PAUSE_S: Final = 0.02
 INDEX_TRIES_COUNT_MAX: Final = 256
 """Random places tried; at most half of a list is used, so even 64 would fail once in 10^19."""
-LIST_SHARE_USED_MAX: Final = 2
-"""A list is left for a new one when 1/LIST_SHARE_USED_MAX of its places are taken."""
 PLANS_COUNT_MAX: Final = 1_000
 """Transactions that were begun and not yet finished."""
 
@@ -98,14 +104,16 @@ class IssuerStore:
         self._key: StoreKey = load_or_create_store_key(
             path, passphrase, is_new=is_new, scrypt_n=scrypt_n
         )
-        with self._as_sdk_error():
+        with as_store_error(self._path):
             self._db = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
+        self._place = StorePlace(path, self._key.store_id)
+        self._pairs = PairTable(self._db, path, self._place)
         # An issuer that nobody closed must not leave its file to the interpreter's end.
         self._closing = weakref.finalize(self, self._db.close)
         try:
-            with self._as_sdk_error():
+            with as_store_error(self._path):
                 self._set_journal_mode()
                 self._db.execute("PRAGMA synchronous = FULL")
             self._open_schema(issuer, chain_id)
@@ -134,7 +142,7 @@ class IssuerStore:
     def find(self, record_id: str) -> StoredRecord | None:
         """The record with this id, issued or reserved."""
         tag = self._key.record_tag(record_id)
-        with self._lock, self._as_sdk_error():
+        with self._lock, as_store_error(self._path):
             return self._read_record(tag)
 
     def reserve(
@@ -148,17 +156,25 @@ class IssuerStore:
         """Take a random place in the lists of `pair` for a record, durably.
 
         A record that is issued already is returned as it is; one that was only reserved keeps its
-        place and its credential id, and takes the new content.
+        place and its credential id, and takes the new content; but when its lists are not those of
+        `pair`, it gets a new place: in an older copy of the store it may have been issued.
 
         Raises:
             CallerError: STATUS_LIST_FULL.
+            UnavailableError: STATUS_LIST_LEFT: `pair` is no longer in use.
         """
         tag = self._key.record_tag(record_id)
         with self._change():
             known = self._read_record(tag)
-            if known is not None:
-                if known.is_issued:
-                    return known
+            if known is not None and known.is_issued:
+                return known
+            if not self._pairs.may_reserve(pair):
+                raise UnavailableError(
+                    "the status lists of this store were left for new ones meanwhile",
+                    code="STATUS_LIST_LEFT",
+                    remedy="Try again: new status lists are made.",
+                )
+            if known is not None and known.pair.pair_id == pair.pair_id:
                 kept = replace(known, content_hash=content_hash, template=template)
                 self._write_record(tag, kept)
                 return kept
@@ -176,11 +192,13 @@ class IssuerStore:
             made = StoredRecord(
                 record_id, content_hash, template, credential_id, pair, index, document=b""
             )
+            self._pairs.count_place(pair)
             self._db.execute(
-                "INSERT INTO records (tag, index_tag, issued, sealed) VALUES (?, ?, 0, ?)",
+                "INSERT INTO records (tag, index_tag, issued, sealed) VALUES (?, ?, 0, ?)"
+                " ON CONFLICT (tag) DO UPDATE SET index_tag = excluded.index_tag,"
+                " sealed = excluded.sealed",
                 (tag, index_tag, self._seal_record(tag, made)),
             )
-            self._db.execute("UPDATE pairs SET used = used + 1 WHERE id = ?", (pair.pair_id,))
             return made
 
     def complete(self, record: StoredRecord) -> StoredRecord:
@@ -204,7 +222,7 @@ class IssuerStore:
 
     def count(self) -> int:
         """Credentials issued."""
-        with self._lock, self._as_sdk_error():
+        with self._lock, as_store_error(self._path):
             row = self._one("SELECT count(*) FROM records WHERE issued = 1")
         return int(row[0]) if row else 0
 
@@ -212,8 +230,8 @@ class IssuerStore:
 
     def usable_pair(self) -> ListPair | None:
         """Lists that the ledger holds and that have room, the newest first."""
-        with self._lock, self._as_sdk_error():
-            return self._find_usable_pair()
+        with self._lock, as_store_error(self._path):
+            return self._pairs.find_usable()
 
     def plan_pair(self, size: int = STATUS_LIST_SIZE_MIN) -> ListPair:
         """Lists that are to be made on the ledger: those planned before, or new random ones.
@@ -222,23 +240,37 @@ class IssuerStore:
         one pair, so that all credentials hide in the same herd.
         """
         with self._change():
-            usable = self._find_usable_pair()
+            usable = self._pairs.find_usable()
             if usable is not None:
                 return usable
-            row = self._one("SELECT id FROM pairs WHERE created = 0 ORDER BY id")
-            if row is not None:
-                return self._read_pair(int(row[0]))
-            cursor = self._db.execute(
-                "INSERT INTO pairs (revocation_id, suspension_id, size) VALUES (?, ?, ?)",
-                (_random_uuid(), _random_uuid(), size),
-            )
-            return self._read_pair(int(cursor.lastrowid or 0))
+            return self._pairs.plan(size)
 
     def mark_pair_created(self, pair: ListPair) -> ListPair:
         """Remember that the ledger holds both lists."""
         with self._change():
-            self._db.execute("UPDATE pairs SET created = 1 WHERE id = ?", (pair.pair_id,))
-            return self._read_pair(pair.pair_id)
+            return self._pairs.mark_created(pair)
+
+    def confirm_pair(self, pair: ListPair, revocation: int, suspension: int) -> bool:
+        """Whether the store knows every credential in these lists, so that it may add one.
+
+        If not, all lists of the store are left; when these were left before, nothing changes.
+
+        Args:
+            pair: lists that are in use.
+            revocation: the version of the revocation list on the ledger.
+            suspension: that of the suspension list.
+        """
+        with self._change():
+            if not self._pairs.is_in_use(pair):
+                return False
+            if (
+                self._pairs.may_reserve(pair)
+                and self._is_own_version(pair.revocation_id, revocation)
+                and self._is_own_version(pair.suspension_id, suspension)
+            ):
+                return True
+            self._pairs.leave_all()
+            return False
 
     # ---- changes of status
 
@@ -256,6 +288,8 @@ class IssuerStore:
                     code="PLANS_UNFINISHED",
                     remedy="Go on line and repeat the last change: unfinished ones are sent first.",
                 )
+            if not self._is_own_version(plan.list_id, plan.base_version):
+                self._pairs.leave_all()
             cursor = self._db.execute("INSERT INTO plans (sealed) VALUES (x'')")
             kept = replace(plan, plan_id=int(cursor.lastrowid or 0))
             self._db.execute(
@@ -266,7 +300,7 @@ class IssuerStore:
 
     def plans(self) -> list[StatusPlan]:
         """Transactions begun and not finished, oldest first."""
-        with self._lock, self._as_sdk_error():
+        with self._lock, as_store_error(self._path):
             rows = self._db.execute(
                 "SELECT id, sealed FROM plans ORDER BY id LIMIT ?", (PLANS_COUNT_MAX,)
             ).fetchall()
@@ -278,6 +312,7 @@ class IssuerStore:
             removed = self._db.execute("DELETE FROM plans WHERE id = ?", (plan.plan_id,))
             if removed.rowcount != 1:
                 return  # another process finished it
+            self._pairs.note_version(plan.list_id, plan.base_version + 1)
             note = encode_note(StatusNote(plan.action, plan.reason, recorded_at, receipt))
             for record_id in plan.record_ids:
                 tag = self._key.record_tag(record_id)
@@ -294,7 +329,7 @@ class IssuerStore:
     def notes(self, record_id: str) -> list[StatusNote]:
         """The changes of a record's status, oldest first."""
         tag = self._key.record_tag(record_id)
-        with self._lock, self._as_sdk_error():
+        with self._lock, as_store_error(self._path):
             rows = self._db.execute(
                 "SELECT sealed FROM notes WHERE tag = ? ORDER BY id", (tag,)
             ).fetchall()
@@ -324,7 +359,7 @@ class IssuerStore:
             application = self._one("PRAGMA application_id")
             if application is None or int(application[0]) != APPLICATION_ID:
                 raise damaged(self._path, "it is no issuer's store")
-            if version != SCHEMA_VERSION:
+            if not 1 <= version <= SCHEMA_VERSION:
                 raise KeyAccessError(
                     f"{self._path} has layout {version}, this release knows {SCHEMA_VERSION}",
                     code="STORE_VERSION",
@@ -354,9 +389,13 @@ class IssuerStore:
                 remedy="Give each issuer a store of its own.",
             )
 
+        with self._change():
+            row = self._one("PRAGMA user_version")
+            for layout in range(int(row[0]) if row else 0, SCHEMA_VERSION):
+                self._run_script(UPGRADES[layout], layout + 1)
+
     def _create_schema(self, issuer: str, chain_id: str) -> None:
-        for statement in SCHEMA.split(";"):
-            self._db.execute(statement)
+        self._run_script(SCHEMA, SCHEMA_VERSION)
         meta = {
             "store_id": self._key.store_id,
             "check": self._key.seal(b"", b"check"),
@@ -365,33 +404,26 @@ class IssuerStore:
         }
         self._db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
         self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._place.write(0)
+
+    def _run_script(self, script: str, version: int) -> None:
+        for statement in script.split(";"):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {version}")
+
+    def _is_own_version(self, list_id: bytes, version: int) -> bool:
+        return self._pairs.is_own_version(list_id, version, self.plans())
 
     def _one(self, query: str, *parameters: object) -> Sequence[Any] | None:
         row: Sequence[Any] | None = self._db.execute(query, parameters).fetchone()
         return row
-
-    def _find_usable_pair(self) -> ListPair | None:
-        row = self._one(
-            "SELECT id FROM pairs WHERE created = 1 AND used * ? < size ORDER BY id DESC",
-            LIST_SHARE_USED_MAX,
-        )
-        return None if row is None else self._read_pair(int(row[0]))
-
-    def _read_pair(self, pair_id: int) -> ListPair:
-        row = self._one(
-            "SELECT revocation_id, suspension_id, size, created FROM pairs WHERE id = ?", pair_id
-        )
-        if row is None:
-            raise damaged(self._path, "status lists are missing from it")
-        return ListPair(pair_id, blob(row[0]), blob(row[1]), int(row[2]), bool(row[3]))
 
     def _read_record(self, tag: bytes) -> StoredRecord | None:
         row = self._one("SELECT sealed, issued FROM records WHERE tag = ?", tag)
         if row is None:
             return None
         plain = self._key.open(blob(row[0]), b"record" + tag)
-        record = decode_record(plain, self._read_pair)
+        record = decode_record(plain, self._pairs.read)
         if bool(row[1]) != record.is_issued:
             raise damaged(self._path, "a row was changed")
         return record
@@ -414,7 +446,7 @@ class IssuerStore:
     @contextmanager
     def _change(self) -> Generator[None]:
         """One durable transaction, alone in the file: all of it or nothing."""
-        with self._lock, self._as_sdk_error():
+        with self._lock, as_store_error(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -423,32 +455,6 @@ class IssuerStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-    @contextmanager
-    def _as_sdk_error(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            # Without a code of SQLite's the Python module could not read what a row holds.
-            if not hasattr(error, "sqlite_errorcode"):
-                raise damaged(self._path, "a row was changed") from error
-            if is_busy(error):
-                raise UnavailableError(
-                    f"another process holds {self._path}",
-                    code="STORE_BUSY",
-                    remedy="Wait until the other process is done, then try again.",
-                ) from error
-            raise KeyAccessError(
-                f"cannot use {self._path}: {error}",
-                code="STORE_UNWRITABLE",
-                remedy="Check the disk, the directory and who owns the file.",
-            ) from error
-        except sqlite3.ProgrammingError as error:
-            raise CallerError(
-                f"{self._path} is closed", code="STORE_CLOSED", remedy="Make a new Issuer."
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise damaged(self._path, str(error)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -459,11 +465,3 @@ class IssuerStore:
 
 def _plan_context(plan_id: int) -> bytes:
     return b"plan" + plan_id.to_bytes(8, "big")
-
-
-def _random_uuid() -> bytes:
-    """A random UUID (RFC 9562 §5.4) of `secrets`' randomness."""
-    value = bytearray(secrets.token_bytes(16))
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return bytes(value)

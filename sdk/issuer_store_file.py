@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sdk.errors import KeyAccessError
+from sdk.errors import CallerError, KeyAccessError, UnavailableError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x50534554
 """`PSET`, in the header of the SQLite file."""
 
@@ -23,7 +25,9 @@ CREATE TABLE pairs (
     suspension_id BLOB NOT NULL,
     size INTEGER NOT NULL,
     used INTEGER NOT NULL DEFAULT 0,
-    created INTEGER NOT NULL DEFAULT 0
+    created INTEGER NOT NULL DEFAULT 0,
+    revocation_seen INTEGER NOT NULL DEFAULT 0,
+    suspension_seen INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE records (
     tag BLOB PRIMARY KEY,
@@ -39,6 +43,14 @@ CREATE TABLE notes (
 CREATE INDEX notes_of ON notes (tag);
 CREATE TABLE plans (id INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL);
 """
+
+UPGRADES: Final = {
+    1: """
+ALTER TABLE pairs ADD COLUMN revocation_seen INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pairs ADD COLUMN suspension_seen INTEGER NOT NULL DEFAULT 0
+"""
+}
+"""What makes of a layout the next one."""
 
 
 def prepare_file(path: Path) -> bool:
@@ -88,3 +100,31 @@ def damaged(path: Path, why: str) -> KeyAccessError:
         code="STORE_DAMAGED",
         remedy="Restore the store and its .key file together from one backup.",
     )
+
+
+@contextmanager
+def as_store_error(path: Path) -> Generator[None]:
+    """Errors of SQLite as this SDK's: STORE_BUSY, STORE_UNWRITABLE, STORE_CLOSED, STORE_DAMAGED."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        # Without a code of SQLite's the Python module could not read what a row holds.
+        if not hasattr(error, "sqlite_errorcode"):
+            raise damaged(path, "a row was changed") from error
+        if is_busy(error):
+            raise UnavailableError(
+                f"another process holds {path}",
+                code="STORE_BUSY",
+                remedy="Wait until the other process is done, then try again.",
+            ) from error
+        raise KeyAccessError(
+            f"cannot use {path}: {error}",
+            code="STORE_UNWRITABLE",
+            remedy="Check the disk, the directory and who owns the file.",
+        ) from error
+    except sqlite3.ProgrammingError as error:
+        raise CallerError(
+            f"{path} is closed", code="STORE_CLOSED", remedy="Make a new Issuer."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from error

@@ -6,12 +6,13 @@ Pure but for the signer. `sdk.aio_issuer` reads the ledger, keeps the store and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 
+from ledger.model import schema
 from ledger.model.civil_date import day_of
 from ledger.model.identifiers import is_qualification, parse_resource_url, resource_url
 from ledger.model.keys import KeyRole, KeyType
@@ -124,6 +125,12 @@ def _with_content(view: StateView, newest: Resource, content_hash: bytes, networ
         code="TEMPLATE_NOT_PUBLISHED",
         remedy="Publish it with `pset schema publish`, or name a published template.",
     )
+
+
+def prefetch_issuing_facts(view: StateView, did: str, others: Sequence[bytes]) -> None:
+    """Ask for what is known to be needed of an issuer, and for other keys, in one round."""
+    keys = (schema.did_key(did), schema.organisation_key(did), schema.grants_by_grantee_key(did))
+    view.get_many([*keys, *others])
 
 
 def ask_issuing_facts(

@@ -371,7 +371,7 @@ def test_a_foreign_sqlite_file_is_left_alone(tmp_path: Path) -> None:
 def test_a_later_layout_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "issuer.db"
     open_store(path).close()
-    edit(path, "PRAGMA user_version = 2")
+    edit(path, "PRAGMA user_version = 3")
     with pytest.raises(KeyAccessError) as caught:
         open_store(path)
     assert caught.value.code == "STORE_VERSION"
