@@ -123,6 +123,12 @@ class AdmissionOptions:
     queue_bytes_max: int = _option(
         64 * 1024 * 1024, "Bytes of transactions that wait.", low=1024 * 1024, high=2**33
     )
+    author_count_max: int = _option(
+        5000, "Transactions of one author that wait; more are refused.", low=1, high=1_000_000
+    )
+    author_bytes_max: int = _option(
+        32 * 1024 * 1024, "Bytes of those of one author.", low=1024 * 1024, high=2**33
+    )
     checks_count_max: int = _option(
         4000, "Transactions whose signatures wait to be checked.", low=1, high=1_000_000
     )

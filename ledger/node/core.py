@@ -102,6 +102,8 @@ class NodeCore:
         self.pool = TransactionPool(
             count_max=config.admission.queue_count_max,
             size_bytes_max=config.admission.queue_bytes_max,
+            author_count_max=config.admission.author_count_max,
+            author_bytes_max=config.admission.author_bytes_max,
         )
         self.driver = self._make_driver(rules, keys, stores, worker)
         queries = Queries(stores.chain, rules.chain_id)

@@ -4,7 +4,8 @@
 One thread: the event loop's. Rules of this file:
 - A transaction is here once, by its id, from admission until it is certified; a second submission of
   the same id joins the first.
-- Both the number and the bytes of what waits are bounded; what is over is refused, not delayed.
+- Both the number and the bytes of what waits are bounded, in all and for each author, so that one
+  leaves room for others; what is over is refused, not delayed.
 - First come, first served: transactions of a block that was given up come back to the front.
 """
 
@@ -66,12 +67,32 @@ class Pending:
                 waiter.set_result(answer)
 
 
+@dataclass(slots=True)
+class _Share:
+    """What one author has in the pool."""
+
+    count: int = 0
+    size_bytes: int = 0
+
+
 class TransactionPool:
     """The queue for the next blocks, and the transactions of the block in flight."""
 
-    def __init__(self, *, count_max: int, size_bytes_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        count_max: int,
+        size_bytes_max: int,
+        author_count_max: int,
+        author_bytes_max: int,
+    ) -> None:
+        """The first two limits hold for all that waits, the others for what an author has here."""
         self._count_max = count_max
         self._size_bytes_max = size_bytes_max
+        self._author_count_max = author_count_max
+        self._author_bytes_max = author_bytes_max
+        self._shares: dict[str, _Share] = {}
+        """By author, of all that is pending."""
         self._pending: dict[bytes, Pending] = {}
         self._by_encoded: dict[bytes, CheckedTransaction] = {}
         self._queue: deque[CheckedTransaction] = deque()
@@ -126,14 +147,16 @@ class TransactionPool:
         self._arriving_size -= size_bytes
 
     def add(self, transaction: CheckedTransaction) -> Pending:
-        """Queue a transaction, or join the one with this id. Raises ApiError (NOT_READY).
+        """Queue a transaction, or join the one with this id.
 
-        There is room: `begin_arrival` has seen to it.
+        There is room: `begin_arrival` has seen to it. Raises ApiError: OVERLOADED when the author
+        has too much here already, NOT_READY when closed.
         """
         if self._closed:
             raise ApiError(ReceiptCode.NOT_READY, "the node is stopping")
         pending = self._pending.get(transaction.transaction_id)
         if pending is None:
+            self._count_for_author(transaction)
             pending = Pending(transaction)
             self._pending[transaction.transaction_id] = pending
             self._by_encoded[transaction.encoded] = transaction
@@ -144,8 +167,35 @@ class TransactionPool:
     def adopt(self, transactions: Iterable[CheckedTransaction]) -> None:
         """Know the transactions of a block in flight that an earlier run of the node took."""
         for transaction in transactions:
+            self._count_for_author(transaction, is_limited=False)
             self._pending[transaction.transaction_id] = Pending(transaction, is_taken=True)
             self._by_encoded[transaction.encoded] = transaction
+
+    def _count_for_author(
+        self, transaction: CheckedTransaction, *, is_limited: bool = True
+    ) -> None:
+        author, size = transaction.body.author, len(transaction.encoded)
+        share = self._shares.get(author)
+        if share is None:
+            share = self._shares[author] = _Share()
+        elif is_limited and (
+            share.count >= self._author_count_max
+            or share.size_bytes + size > self._author_bytes_max
+        ):
+            raise ApiError(
+                ReceiptCode.OVERLOADED,
+                f"{share.count} transactions of this author wait for a block",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+        share.count += 1
+        share.size_bytes += size
+
+    def _release_author(self, transaction: CheckedTransaction) -> None:
+        share = self._shares[transaction.body.author]
+        share.count -= 1
+        share.size_bytes -= len(transaction.encoded)
+        if not share.count:
+            del self._shares[transaction.body.author]
 
     def take(self, count_max: int, size_bytes_max: int) -> list[CheckedTransaction]:
         """The next transactions for a block, at least one if any waits; they stay pending."""
@@ -177,6 +227,7 @@ class TransactionPool:
             pending = self._pending.pop(transaction_id, None)
             if pending is not None:
                 self._by_encoded.pop(pending.transaction.encoded, None)
+                self._release_author(pending.transaction)
                 pending.settle(proofs.get(transaction_id, Unanswered.LOOK_UP))
 
     def close(self) -> None:
@@ -186,6 +237,7 @@ class TransactionPool:
             pending.settle(Unanswered.LOOK_UP)
         self._pending.clear()
         self._by_encoded.clear()
+        self._shares.clear()
         self._queue.clear()
         self._queue_size = 0
 

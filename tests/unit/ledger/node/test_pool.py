@@ -13,14 +13,18 @@ from ledger.model.transaction_check import CheckedTransaction
 from ledger.node.pool import TransactionPool, Unanswered
 
 
-def transaction(number: int, *, size: int = 10) -> CheckedTransaction:
+def transaction(number: int, *, size: int = 10, author: str = "") -> CheckedTransaction:
     encoded = b"%d" % number
     encoded += bytes(size - len(encoded))
-    return CheckedTransaction(sha256(encoded).digest(), encoded, TransactionBody(), b"")
+    return CheckedTransaction(
+        sha256(encoded).digest(), encoded, TransactionBody(author=author), b""
+    )
 
 
 def make_pool(count: int = 5, size: int = 1000) -> TransactionPool:
-    return TransactionPool(count_max=count, size_bytes_max=size)
+    return TransactionPool(
+        count_max=count, size_bytes_max=size, author_count_max=count, author_bytes_max=size
+    )
 
 
 def test_first_come_first_served_within_count_and_bytes() -> None:
@@ -67,6 +71,30 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(count: int, size: int)
         pool.begin_arrival(10)
     pool.take(1, 1000)
     pool.begin_arrival(10)
+
+
+@pytest.mark.parametrize(("count", "size"), [(3, 1000), (9, 35)])
+def test_one_author_leaves_room_for_others(count: int, size: int) -> None:
+    pool = TransactionPool(
+        count_max=100, size_bytes_max=10_000, author_count_max=count, author_bytes_max=size
+    )
+    pool.adopt([transaction(0, author="greedy")])
+    added = [transaction(n, author="greedy") for n in range(1, 4)]
+    for item in added[:2]:
+        pool.add(item)
+    with pytest.raises(ApiError, match="3 transactions of this author") as caught:
+        pool.add(added[2])
+    assert caught.value.code is ReceiptCode.OVERLOADED
+    assert caught.value.retry_after_ms
+    assert (len(pool), pool.size_bytes, pool.find(added[2].transaction_id)) == (2, 20, None)
+    pool.add(added[1])  # known: joins
+    pool.add(transaction(9, author="modest"))
+    # What is on its way counts until it is certified.
+    pool.take(1, 1000)
+    with pytest.raises(ApiError):
+        pool.add(added[2])
+    pool.settle([added[0].transaction_id], {})
+    pool.add(added[2])
 
 
 def test_what_did_not_get_into_a_block_comes_back_to_the_front() -> None:
