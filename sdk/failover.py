@@ -10,7 +10,8 @@ Rules of this file:
 - A node whose answer is not proven is not asked again by this client; one that only lags behind,
   not again in this call. The answer is kept as evidence, and the caller gets a TrustError only if
   no other node proves an answer.
-- A refusal ends the search: it depends on the request, not on the node.
+- A refusal ends the search: it depends on the request, not on the node. Which refusals of a read may
+  count as one, `sdk.network_reader` decides.
 """
 
 from __future__ import annotations

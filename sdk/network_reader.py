@@ -9,6 +9,8 @@ Rules of this file:
   was not longer ago and this client has seen no newer head since.
 - An honest node of a network that has stopped proves a state that was once true. So an answer about
   the present needs a head younger than HEAD_AGE_MAX: a running network certifies one every minute.
+- A node's "no" proves nothing. It ends a read only where an honest node has that reason to refuse;
+  any other is a fault of this node, and the next one is asked.
 - `accept` functions turn bytes into facts or raise ProofError; then the answer is evidence.
 """
 
@@ -22,7 +24,7 @@ from typing import Final, Protocol, SupportsBytes, TypeVar
 
 from ledger.model.identifiers import network_of_chain
 from ledger.model.proofs import StateEntry, TransactionProof
-from ledger.model.receipts import ReceiptCode
+from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import (
     ProofError,
     VerifiedHead,
@@ -32,7 +34,7 @@ from sdk.errors import CallerError, TrustError, UnavailableError
 from sdk.evidence import EvidenceStore
 from sdk.failover import ATTEMPTS_COUNT_MAX, Failover, UnprovenError
 from sdk.light_client import VerifiedEntries
-from sdk.node_api import Node, NodeCallError
+from sdk.node_api import CallFault, Node, NodeCallError
 from sdk.reader import (
     KEYS_COUNT_MAX,
     ROUNDS_COUNT_MAX,
@@ -52,6 +54,12 @@ FETCHES_COUNT_MAX: Final = 16
 """Times the same keys are fetched because the state moved between the parts of an answer."""
 CACHE_ENTRIES_COUNT_MAX: Final = 16_384
 CACHE_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
+
+KNOWN_REASONS: Final = frozenset(ReceiptCode.__members__) | frozenset(ApiReason.__members__)
+"""What a node can mean by a refusal, as far as this release knows."""
+_NO_REASONS: Final[frozenset[str]] = frozenset()
+_HEIGHT_REASONS: Final = frozenset({ApiReason.HEIGHT_UNKNOWN.name})
+_SIZE_REASONS: Final = frozenset({ReceiptCode.RESOURCE_LIMIT.name})
 
 A = TypeVar("A", bound=SupportsBytes)
 T = TypeVar("T")
@@ -194,6 +202,7 @@ class NetworkReader:
             lambda node, seconds: node.get_head(seconds=seconds),
             self._believer.accept_head,
             question="head",
+            refusals=_NO_REASONS,
             rounds_count_max=REACH_ROUNDS_COUNT,
         )
 
@@ -208,6 +217,8 @@ class NetworkReader:
             lambda node, seconds: node.get_head_at(height, seconds=seconds),
             lambda answer, _: self._believer.accept_head_at(answer, height),
             question=f"head of height {height}",
+            # A height that was seen already is unknown to no honest node.
+            refusals=_HEIGHT_REASONS if height > self.known_height else _NO_REASONS,
         )
 
     async def time_at(self, height: int) -> int:
@@ -220,6 +231,7 @@ class NetworkReader:
         accept: Callable[[A, VerifiedHead | None], T],
         *,
         question: str,
+        refusals: frozenset[str] = KNOWN_REASONS,
         seconds: float | None = None,
         rounds_count_max: int = ATTEMPTS_COUNT_MAX,
     ) -> T:
@@ -229,6 +241,7 @@ class NetworkReader:
             send: asks a node, given the seconds left.
             accept: turns the answer into a value, given the highest head known before it was sent.
             question: for the evidence.
+            refusals: reasons for which an honest node may refuse.
             seconds: instead of the client's own deadline.
             rounds_count_max: as `Failover.run`.
 
@@ -239,7 +252,7 @@ class NetworkReader:
 
         async def attempt(node: Node, left: float) -> T:
             floor = self._believer.highest
-            answer = await send(node, left)
+            answer = await _ask_node(send(node, left), refusals)
             return self.believe(
                 answer, lambda held: accept(held, floor), question=question, endpoint=node.name
             )
@@ -296,6 +309,7 @@ class NetworkReader:
             lambda node, seconds: node.get_head(seconds=seconds),
             self._believer.accept_head,
             question="head",
+            refusals=_NO_REASONS,
             seconds=deadline - asked_at,
         )
         return _Facts(head, {}, asked_at)
@@ -309,9 +323,9 @@ class NetworkReader:
             try:
                 facts = await self._fetch_parts(keys, size, deadline)
             except NodeCallError as error:
-                if error.reason != ReceiptCode.RESOURCE_LIMIT.name or size == 1:
+                if size == 1:
                     raise as_read_error(error) from error
-                size = max(size // 4, 1)
+                size = max(min(size, len(keys)) // 4, 1)
                 continue
             if facts is not None:
                 return facts
@@ -338,7 +352,9 @@ class NetworkReader:
     async def _get_many(self, keys: Sequence[bytes], seconds: float) -> VerifiedEntries:
         async def attempt(node: Node, left: float) -> VerifiedEntries:
             floor = self._believer.highest
-            answer = await node.get_many(keys, seconds=left)
+            # Of one key every honest node can answer.
+            refusals = _SIZE_REASONS if len(keys) > 1 else _NO_REASONS
+            answer = await _ask_node(node.get_many(keys, seconds=left), refusals)
             return self.believe(
                 answer,
                 lambda held: self._believer.accept_state(held, keys, floor),
@@ -411,6 +427,16 @@ class NetworkReader:
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._seconds
+
+
+async def _ask_node(answer: Awaitable[A], refusals: frozenset[str]) -> A:
+    """A node's answer; NODE_FAULT where it refuses for none of these reasons."""
+    try:
+        return await answer
+    except NodeCallError as error:
+        if error.fault is CallFault.REFUSED and error.reason not in refusals:
+            raise NodeCallError(CallFault.NODE_FAULT, error.text) from error
+        raise
 
 
 def _is_small(entries: dict[bytes, StateEntry]) -> bool:

@@ -23,6 +23,7 @@ from ledger.model.codec import decode, encode
 from ledger.model.proofs import CertifiedHead, ProvenState
 from ledger.model.records import ListRecord, OrganisationRecord
 from sdk.aio_client import LedgerClient
+from sdk.aio_verifier import Verifier
 from sdk.errors import CallerError, TrustError, UnavailableError
 from sdk.failover import Failover
 from sdk.moments import to_date, to_instant
@@ -30,7 +31,9 @@ from sdk.network_reader import HEAD_AGE_MAX
 from sdk.node_api import CallFault, NodeCallError
 from sdk.proof_files import check_proof
 from sdk.reader import MissingKeysError, StateView
+from sdk.results import Verdict
 from tests.support.certified_world import CertifiedWorld, FakeNode, make_client
+from tests.support.issuing_world import IssuingWorld
 from tests.support.ledger_world import make_genesis
 from tests.support.message_mutations import encoded_mutations, head_mutations
 
@@ -383,6 +386,49 @@ def test_an_unverified_client_says_what_it_is_told_however_old(
 
 def bend_state(change: Callable[[ProvenState], ProvenState]) -> Callable[[bytes], bytes]:
     return lambda answer: encode(change(decode(ProvenState, answer)))
+
+
+REFUSALS = (
+    "",
+    "REASON_OF_THE_FUTURE",
+    "HEIGHT_UNKNOWN",
+    "MALFORMED",
+    "RESOURCE_LIMIT",
+)
+
+
+def refusing(reason: str) -> list[NodeCallError]:
+    return [NodeCallError(CallFault.REFUSED, "no", reason=reason)] * 1000
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_no_of_one_node_does_not_end_a_read(
+    world: CertifiedWorld, tmp_path: Path, reason: str
+) -> None:
+    liar, honest = FakeNode(world), FakeNode(world)
+    client = make_client(world, tmp_path, nodes=[liar, honest])
+    liar.faults = refusing(reason)
+    assert run(client.organisation("qcto")).verified
+    liar.faults = refusing(reason)
+    assert run(client.head()).height == world.header.height
+    # Of a height that is known already no honest node says that it is not there.
+    assert run(client.reader.time_at(1))
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_no_of_every_node_leaves_a_document_unknown(
+    world: CertifiedWorld, node: FakeNode, tmp_path: Path, reason: str
+) -> None:
+    client = make_client(world, tmp_path, nodes=[node], timeout=timedelta(seconds=0.2))
+    issuing = IssuingWorld()
+    document = issuing.issue()
+    node.faults = refusing(reason)
+    report = run(Verifier(client, time_ms=lambda: world.time).verify(document))
+    assert report.verdict is Verdict.UNKNOWN
+    node.faults = refusing(reason)
+    with pytest.raises(UnavailableError) as caught:
+        run(client.organisation("qcto"))
+    assert caught.value.code == "NODE_FAULT"
 
 
 def test_value_altered(
