@@ -108,12 +108,13 @@ def check_height(height: int) -> None:
         CallerError: HEIGHT_UNKNOWN; ARGUMENT_TYPE for what is no integer.
     """
     check_integer(height, "a height")
-    if not 0 <= height <= HEIGHT_MAX:
+    # Genesis is height 0: no block that was certified, so nobody can prove its time.
+    if not 1 <= height <= HEIGHT_MAX:
         raise CallerError(
             # No number: of one with many digits Python makes no text.
-            "no block has a height below zero or above the highest that a ledger can count",
+            "certified blocks have heights from 1 up, to the highest that a ledger can count",
             code="HEIGHT_UNKNOWN",
-            remedy="See `pset ledger head` for the newest height.",
+            remedy="Give a height from 1 up; see `pset ledger head` for the newest.",
         )
 
 

@@ -156,6 +156,9 @@ def test_moments_that_cannot_be_asked_about(world: CertifiedWorld, client: Ledge
     refuse("DATE_OUT_OF_RANGE", client.organisation("qcto", at=date(1969, 12, 31)))
     refuse("HEIGHT_UNKNOWN", client.organisation("qcto", at=world.header.height + 1))
     refuse("HEIGHT_UNKNOWN", client.organisation("qcto", at=-1))
+    # Genesis was certified by nobody: no node could prove when it was.
+    refuse("HEIGHT_UNKNOWN", client.organisation("qcto", at=0))
+    refuse("HEIGHT_UNKNOWN", client.block(0))
     assert run(client.organisation("qcto", at=today(world))).value
 
 

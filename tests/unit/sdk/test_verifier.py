@@ -434,7 +434,12 @@ def test_what_can_be_no_document_is_a_bad_call(world: IssuingWorld, given: objec
 
 @pytest.mark.parametrize(
     ("at", "code"),
-    [(True, "ARGUMENT_TYPE"), ("2026-05-20", "ARGUMENT_TYPE"), (2**63, "HEIGHT_UNKNOWN")],
+    [
+        (True, "ARGUMENT_TYPE"),
+        ("2026-05-20", "ARGUMENT_TYPE"),
+        (2**63, "HEIGHT_UNKNOWN"),
+        (0, "HEIGHT_UNKNOWN"),
+    ],
 )
 def test_what_can_be_no_moment_is_a_bad_call(world: IssuingWorld, at: object, code: str) -> None:
     with pytest.raises(CallerError) as caught:
