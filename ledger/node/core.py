@@ -43,6 +43,8 @@ from ledger.storage.state_store import StateAt
 _log = logging.getLogger(__name__)
 
 READER_THREADS: Final = 2
+LARGE_READER_THREADS: Final = 1
+"""The interpreter runs one at a time: another would only take time from all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ class NodeCore:
         threads = config.admission.threads
         worker = stack.enter_context(ThreadPoolExecutor(1, "writer"))
         readers = stack.enter_context(ThreadPoolExecutor(READER_THREADS, "reader"))
+        large_readers = stack.enter_context(
+            ThreadPoolExecutor(LARGE_READER_THREADS, "large-reader")
+        )
         checkers = stack.enter_context(ThreadPoolExecutor(threads, "checker"))
         self.tip_at_start = stores.tip
         self.pool = TransactionPool(
@@ -130,7 +135,7 @@ class NodeCore:
             queries=queries,
             clock=environment.clock,
             readers=readers,
-            worker=worker,
+            large_readers=large_readers,
             software_version=get_software_version(),
             no_vote_reason=self._no_vote_reason,
             on_corruption=self._fail,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API asks for, answered from driver, admission and queries (`ledger.api.ports.LedgerNode`).
 
-Every read takes the driver's tip once. Reads run in reader threads; a damaged store found by a read
-stops the node, as one found by the driver does.
+Every read takes the driver's tip once. Reads run in reader threads, in two lanes, so that who asks for
+one thing does not stand behind those who ask for much; a damaged store found by a read stops the
+node, as one found by the driver does.
 """
 
 from __future__ import annotations
@@ -10,24 +11,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ledger.api.ports import ApiError, BlockParts, NodeStatus, Submitted, TransactionState
 from ledger.model.block import Validator
 from ledger.model.codec import encode
-from ledger.model.receipts import ApiReason
+from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.transaction_check import CheckedTransaction
 from ledger.node.admission import Admission
 from ledger.node.clock import Clock
 from ledger.node.driver import Driver
+from ledger.node.pool import RETRY_AFTER_MS
 from ledger.node.queries import Queries
-from ledger.node.tip import NetworkRules
+from ledger.node.tip import NetworkRules, Tip
 from ledger.state.machine import dry_run
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import CorruptionError
-from ledger.storage.state_store import NewestState
+from ledger.storage.state_store import StateAt
 
 _T = TypeVar("_T")
+
+SMALL_READ_KEYS_COUNT_MAX: Final = 16
+"""Keys in one question of the lane for small reads."""
+LARGE_READS_COUNT_MAX: Final = 256
+"""Large reads and dry runs that wait; more are refused."""
 
 
 class Node:
@@ -45,13 +52,13 @@ class Node:
         queries: Queries,
         clock: Clock,
         readers: Executor,
-        worker: Executor,
+        large_readers: Executor,
         software_version: str,
         no_vote_reason: Callable[[], str],
         on_corruption: Callable[[CorruptionError], None],
     ) -> None:
-        """`readers` serve reads, `worker` is the driver's; `no_vote_reason` says why this validator
-        does not vote now, or is empty; `on_corruption` ends the node.
+        """`readers` serve small reads, `large_readers` all others; `no_vote_reason` says why this
+        validator does not vote now, or is empty; `on_corruption` ends the node.
         """
         self._validator = validator
         self._rules = rules
@@ -62,7 +69,8 @@ class Node:
         self._queries = queries
         self._clock = clock
         self._readers = readers
-        self._worker = worker
+        self._large_readers = large_readers
+        self._large_reads_count = 0
         self._software_version = software_version
         self._no_vote_reason = no_vote_reason
         self._on_corruption = on_corruption
@@ -88,13 +96,12 @@ class Node:
             checked = await self._admission.check(transaction)
         except CorruptionError as error:
             raise self._stop_on_damage(error) from error
-        # In the thread that writes, where the newest state cannot change underneath.
-        return await self._run(self._worker, lambda: self._dry_run(checked))
-
-    def _dry_run(self, transaction: CheckedTransaction) -> bytes:
         tip = self._driver.tip
+        return await self._read_much(lambda: self._dry_run(tip, checked))
+
+    def _dry_run(self, tip: Tip, transaction: CheckedTransaction) -> bytes:
         receipt = dry_run(
-            NewestState(self._chain.state),
+            StateAt(self._chain.state, tip.state_version),
             time_ms=max(self._clock.time_ms(), tip.header.time + 1),
             height=tip.height + 1,
             transaction=transaction,
@@ -104,7 +111,7 @@ class Node:
     # Reads ----------------------------------------------------------------------------------------
 
     async def get_transaction(self, transaction_id: bytes) -> tuple[TransactionState, bytes]:
-        state, proof = await self._read(lambda: self._queries.get_transaction(transaction_id))
+        state, proof = await self._read_much(lambda: self._queries.get_transaction(transaction_id))
         if state is TransactionState.UNKNOWN and self._admission.is_pending(transaction_id):
             state = TransactionState.PENDING
         return state, proof
@@ -120,11 +127,13 @@ class Node:
 
     async def get_many(self, keys: Sequence[bytes]) -> bytes:
         tip = self._driver.tip
-        return await self._read(lambda: self._queries.prove(tip, keys))
+        read = self._read if len(keys) <= SMALL_READ_KEYS_COUNT_MAX else self._read_much
+        return await read(lambda: self._queries.prove(tip, keys))
 
     async def list_children(self, parent_key: bytes, first: int, limit: int) -> bytes:
         tip = self._driver.tip
-        return await self._read(lambda: self._queries.prove_children(tip, parent_key, first, limit))
+        read = self._read if limit <= SMALL_READ_KEYS_COUNT_MAX else self._read_much
+        return await read(lambda: self._queries.prove_children(tip, parent_key, first, limit))
 
     def get_head(self) -> bytes:
         return self._queries.newest_head(self._driver.tip)
@@ -133,7 +142,7 @@ class Node:
         return await self._read(lambda: self._queries.certified_head(height))
 
     async def get_block(self, height: int) -> BlockParts:
-        return await self._read(lambda: self._queries.block(height))
+        return await self._read_much(lambda: self._queries.block(height))
 
     def get_status(self) -> NodeStatus:
         tip = self._driver.tip
@@ -160,6 +169,20 @@ class Node:
 
     async def _read(self, work: Callable[[], _T]) -> _T:
         return await self._run(self._readers, work)
+
+    async def _read_much(self, work: Callable[[], _T]) -> _T:
+        """What may take long: many values, or a whole block."""
+        if self._large_reads_count >= LARGE_READS_COUNT_MAX:
+            raise ApiError(
+                ReceiptCode.OVERLOADED,
+                f"{self._large_reads_count} large reads wait",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+        self._large_reads_count += 1
+        try:
+            return await self._run(self._large_readers, work)
+        finally:
+            self._large_reads_count -= 1
 
     async def _run(self, executor: Executor, work: Callable[[], _T]) -> _T:
         try:
