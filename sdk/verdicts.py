@@ -131,7 +131,8 @@ VERDICT_TEXTS: Final[Mapping[str, VerdictText]] = MappingProxyType(
         ),
         QUALIFICATION_NOT_REGISTERED: VerdictText(
             Verdict.INVALID,
-            "The qualification is not registered on this ledger.",
+            "The qualification is not registered on this ledger, or with another title, level or"
+            " number of credits.",
             _ASK_ISSUER,
         ),
         QUALIFICATION_NOT_VALID_THEN: VerdictText(

@@ -218,7 +218,8 @@ def check_qualification(
             QUALIFICATION,
             QUALIFICATION_NOT_REGISTERED,
             f"the document gives {number} a title, level or credits that were never registered",
-            evidence=evidence,
+            f"It gives {number} another title, level or number of credits than was ever registered.",
+            evidence,
         )
     end = _day_in(fact.record, "registration_end")
     if last is None and end is not None and facts.assessed > end:

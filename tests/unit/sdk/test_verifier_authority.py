@@ -392,6 +392,10 @@ def test_a_title_that_was_never_registered_is_refused(world: IssuingWorld) -> No
     for changes in ({"title": "Master Electrician"}, {"nqf_level": 8}, {"credits": 480}):
         report = world.verify(world.issue(qualification_record=QUALIFICATION | changes))
         assert report.code == "QUALIFICATION_NOT_REGISTERED"
+        # The qualification itself is registered: to say that it is not would be false.
+        assert report.summary == (
+            "It gives 91761 another title, level or number of credits than was ever registered."
+        )
 
 
 def test_a_title_of_an_earlier_record_stays_good_and_todays_is_shown(
