@@ -217,6 +217,7 @@ class IssuerStore:
                 )
             if known.is_issued:
                 return known
+            self._pairs.count_step()
             self._write_record(tag, record)
             return record
 

@@ -18,6 +18,8 @@ from sdk.issuer_store_place import StorePlace
 
 LIST_SHARE_USED_MAX: Final = 2
 """A list is left for a new one when 1/LIST_SHARE_USED_MAX of its places are taken."""
+_STEPS: Final = "steps"
+_STEPS_SIZE: Final = 8
 PLANNED: Final = 0
 IN_USE: Final = 1
 LEFT: Final = 2
@@ -52,7 +54,7 @@ class PairTable:
 
     def plan(self, size: int) -> ListPair:
         """A pair to be made on the ledger: that planned before, or a new one."""
-        if not self._place.is_here(self._count_reserved()):
+        if not self._place.is_here(self._count_steps()):
             self.leave_all()
         row = self._one("SELECT id FROM pairs WHERE created = ? ORDER BY id", PLANNED)
         if row is not None:
@@ -73,7 +75,7 @@ class PairTable:
 
     def may_reserve(self, pair: ListPair) -> bool:
         """Whether the pair is in use, and the store is where it was and as new as it was."""
-        return self.is_in_use(pair) and self._place.is_here(self._count_reserved())
+        return self.is_in_use(pair) and self._place.is_here(self._count_steps())
 
     def is_in_use(self, pair: ListPair) -> bool:
         """Whether the pair gives out places."""
@@ -81,14 +83,24 @@ class PairTable:
         return row is not None and int(row[0]) == IN_USE
 
     def count_place(self, pair: ListPair) -> None:
-        """Count a place as taken; STORE.here first, so that it never lags behind."""
-        self._place.write(self._count_reserved() + 1)
+        """Count a place of the pair as taken."""
+        self.count_step()
         self._db.execute("UPDATE pairs SET used = used + 1 WHERE id = ?", (pair.pair_id,))
+
+    def count_step(self) -> None:
+        """Count a step that an older copy knows nothing of: first in STORE.here, which never lags."""
+        count = self._count_steps() + 1
+        self._place.write(count)
+        self._db.execute(
+            "INSERT INTO meta (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (_STEPS, count.to_bytes(_STEPS_SIZE, "big")),
+        )
 
     def leave_all(self) -> None:
         """Give out no more places in the lists there are, planned ones included."""
         self._db.execute("UPDATE pairs SET created = ?", (LEFT,))
-        self._place.write(self._count_reserved())
+        self._place.write(self._count_steps())
 
     def is_own_version(self, list_id: bytes, version: int, plans: Sequence[StatusPlan]) -> bool:
         """Whether every change up to a version of a list in use was made from this store.
@@ -119,10 +131,10 @@ class PairTable:
             (version, list_id),
         )
 
-    def _count_reserved(self) -> int:
-        """Places ever taken, in all lists; it never falls."""
-        row = self._one("SELECT coalesce(sum(used), 0) FROM pairs")
-        return int(row[0]) if row else 0
+    def _count_steps(self) -> int:
+        """Places reserved and credentials stored, ever."""
+        row = self._one("SELECT value FROM meta WHERE name = ?", _STEPS)
+        return 0 if row is None else int.from_bytes(blob(row[0]), "big")
 
     def _one(self, query: str, *parameters: object) -> Sequence[Any] | None:
         row: Sequence[Any] | None = self._db.execute(query, parameters).fetchone()

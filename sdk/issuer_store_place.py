@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an issuer's store notices that it is an older copy of itself, or a copy in another place.
 
-Beside the store lies STORE.here, with the number of places in status lists that were ever reserved.
-It is written before each reservation is stored, so it never lags behind the store, and it names its
-own inode, so a copy of it is worth nothing. When it is missing or says something else, the store was
-restored from a backup or copied: credentials may exist of which it knows nothing, in places that it
-takes to be free. Then its status lists are left for new ones (`sdk.issuer_store`).
+Beside the store lies STORE.here, with the number of places in status lists ever reserved and of
+credentials ever stored. It is written before each of these, so it never lags behind the store, and
+it names its own inode, so a copy of it is worth nothing. When it is missing or says something else,
+the store was restored from a backup or copied: credentials may exist of which it knows nothing, in
+places that it takes to be free. Then its status lists are left for new ones (`sdk.issuer_store`). So
+they are after a cut between the two writes, too: new lists cost little.
 
 What it cannot see is a whole disk set back to an earlier day. Deleting the file has the same effect.
 """
