@@ -303,6 +303,11 @@ _INPUT: Final = {
         "There is no such issuer's store.",
         "Name it with --store; the first issue makes it.",
     ),
+    "STATE_TOO_OLD": (
+        "No node proves a state of the last minutes: the network stands still, nodes lag behind, or"
+        " this computer's clock is wrong.",
+        "Check the clock and `pset network status`; for older truth ask with --at.",
+    ),
     "STATUS_LIST_LEFT": (
         "Others made new status lists for this store while a credential was being issued.",
         "Issue it again.",

@@ -95,10 +95,6 @@ FIELDS: Final = {
         OPERATIONS_PROTO,
     ),
     "bits": Meaning("Bits of an entry of the status list: 1, or 2, 4, 8.", OPERATIONS_PROTO),
-    "changes": Meaning(
-        "Entries to change, by ascending index; at most 10,000.",
-        OPERATIONS_PROTO,
-    ),
     "checksum": Meaning("SHA-256 of the content, 32 bytes.", OPERATIONS_PROTO),
     "code": Meaning("The site's code within its organisation, such as 2.", OPERATIONS_PROTO),
     "codes": Meaning(
@@ -135,6 +131,9 @@ FIELDS: Final = {
         "16 bytes that name this wish of this author. Sent again with the same operation it gives "
         "the first receipt again; with another operation it is refused.",
         f"{PROTOCOL} §3",
+    ),
+    "indexes": Meaning(
+        "Places of the status list to change, ascending; at most 10,000.", OPERATIONS_PROTO
     ),
     "list_id": Meaning("The status list's UUID, 16 bytes.", OPERATIONS_PROTO),
     "media_type": Meaning("application/json, or application/schema+json.", OPERATIONS_PROTO),
@@ -193,6 +192,10 @@ FIELDS: Final = {
     "valid_until": Meaning(
         "Last day of the grant, inclusive; 0: open. For providers at most five years less a day.",
         "QCTO accreditation policy; the power table in the charter (parameter/powers)",
+    ),
+    "values": Meaning(
+        "New values of the places in `indexes`, one byte each, in the same order.",
+        OPERATIONS_PROTO,
     ),
 }
 """By name of the field, as in the proto files."""
