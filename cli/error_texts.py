@@ -98,7 +98,7 @@ _INPUT: Final = {
         "Choose one of the three.",
     ),
     "HEIGHT_UNKNOWN": (
-        "There is no certified block of this height yet.",
+        "There is no certified block of this height; the first one has height 1.",
         "See `pset ledger head`.",
     ),
     "KEY_URI_UNKNOWN": (
@@ -304,8 +304,7 @@ _INPUT: Final = {
         "Name it with --store; the first issue makes it.",
     ),
     "STATE_TOO_OLD": (
-        "No node proves a state of the last minutes: the network stands still, nodes lag behind, or"
-        " this computer's clock is wrong.",
+        "No node proves a state of the last minutes: the network stands, or the clock here is wrong.",
         "Check the clock and `pset network status`; for older truth ask with --at.",
     ),
     "STATUS_LIST_LEFT": (
@@ -538,6 +537,10 @@ _NETWORK: Final = {
     "STATE_MOVING": (
         "The state changed while the answer was fetched.",
         "Try again.",
+    ),
+    "STATE_TOO_OLD": (
+        "No node proves a state of the last minutes: the network has stopped, or this clock is wrong.",
+        "Check the clock and `pset network status`. A past day can be asked about with --at.",
     ),
     "ANSWER_TOO_LARGE": ("The answer is larger than one may be.", "Ask for less at a time."),
 }

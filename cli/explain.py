@@ -34,7 +34,7 @@ _ADMISSION_CODES: Final = range(100, 200)
 
 @dataclass(frozen=True, slots=True)
 class CodeEntry:
-    """A code of any kind."""
+    """One meaning of a code."""
 
     code: str
     kind: str
@@ -79,8 +79,8 @@ def explain(context: CliContext, word: str | None, everything: bool) -> None:
         return
     if word is None:
         raise click.UsageError("name a code, an operation or a field, or give --all")
-    found = find_code(word)
-    if found is not None:
+    found = find_codes(word)
+    if found:
         _explain_code(context, found)
     elif word in OPERATIONS:
         _explain_operation(context, word)
@@ -90,23 +90,30 @@ def explain(context: CliContext, word: str | None, everything: bool) -> None:
         raise _unknown(word)
 
 
-def find_code(word: str) -> CodeEntry | None:
-    """The code called so, in any case, or with this number in receipts."""
+def find_codes(word: str) -> list[CodeEntry]:
+    """The meanings of the code called so, in any case, or of that with this number in receipts."""
     wanted = word.upper().replace("-", "_")
-    for entry in all_codes():
-        if wanted == entry.code or (entry.number is not None and word == str(entry.number)):
-            return entry
-    return None
+    return [
+        entry
+        for entry in all_codes()
+        if wanted == entry.code or (entry.number is not None and word == str(entry.number))
+    ]
 
 
 def all_codes() -> Iterator[CodeEntry]:
-    """Receipt codes, then verdict codes, then what nodes, SDK and commands say; each name once."""
+    """Receipt codes, then verdict codes, then what nodes, SDK and commands say.
+
+    Each name once, but those that mean one thing of a document and another of a transaction:
+    first as a verdict, because more people ask about documents.
+    """
     from sdk.credentials.values import VALUE_CODES
     from sdk.verdicts import VERDICT_TEXTS
 
     seen: set[str] = set()
     for code, text in CODE_TEXTS.items():
         seen.add(code.name)
+        if code.name in VERDICT_TEXTS:
+            yield _verdict_entry(code.name)
         who = "the operator or you, later" if code in _BUSY else "whoever submits"
         yield CodeEntry(
             code.name,
@@ -117,19 +124,10 @@ def all_codes() -> Iterator[CodeEntry]:
             who if code > 1 else "nobody",
             CODE_SOURCES.get(code.name, f"{PROTOCOL} §3"),
         )
-    for name, verdict in VERDICT_TEXTS.items():
-        if name in seen:
-            continue  # one name space: SIGNATURE_INVALID means the same thing twice
-        seen.add(name)
-        yield CodeEntry(
-            name,
-            "verdict",
-            None,
-            f"{verdict.text} (verdict: {verdict.verdict.value})",
-            verdict.remedy,
-            "whoever relies on the document",
-            "docs/architecture.md",
-        )
+    for name in VERDICT_TEXTS:
+        if name not in seen:
+            seen.add(name)
+            yield _verdict_entry(name)
     for name, (text_, remedy) in VALUE_CODES.items():
         if name not in seen:
             seen.add(name)
@@ -147,16 +145,35 @@ _BUSY: Final = frozenset(
 )
 
 
-def _explain_code(context: CliContext, entry: CodeEntry) -> None:
-    kind = f"{entry.kind} code" + ("" if entry.number is None else f" {entry.number}")
-    rows = [
-        ("means", entry.text),
-        ("do", entry.remedy or "nothing"),
-        ("who", entry.who),
-        ("where", _where(entry)),
-        ("source", entry.source),
-    ]
-    context.output.result("Code", entry.to_plain(), [f"{entry.code}   {kind}", details(rows)])
+def _verdict_entry(name: str) -> CodeEntry:
+    from sdk.verdicts import VERDICT_TEXTS
+
+    verdict = VERDICT_TEXTS[name]
+    return CodeEntry(
+        name,
+        "verdict",
+        None,
+        f"{verdict.text} (verdict: {verdict.verdict.value})",
+        verdict.remedy,
+        "whoever relies on the document",
+        "docs/architecture.md",
+    )
+
+
+def _explain_code(context: CliContext, meanings: list[CodeEntry]) -> None:
+    data = meanings[0].to_plain() | {"meanings": [entry.to_plain() for entry in meanings]}
+    words: list[Any] = []
+    for entry in meanings:
+        kind = f"{entry.kind} code" + ("" if entry.number is None else f" {entry.number}")
+        rows = [
+            ("means", entry.text),
+            ("do", entry.remedy or "nothing"),
+            ("who", entry.who),
+            ("where", _where(entry)),
+            ("source", entry.source),
+        ]
+        words += [*([""] if words else []), f"{entry.code}   {kind}", details(rows)]
+    context.output.result("Code", data, words)
 
 
 def _where(entry: CodeEntry) -> str | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import fields
 from typing import get_args
 
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.error_texts import ERROR_TEXTS
-from cli.explain import all_codes, expression_words
+from cli.explain import CodeEntry, all_codes, expression_words
 from cli.glossary import CODE_SOURCES, FIELDS, OPERATIONS
 from cli.main import pset
 from ledger.model.authorisation import decode_expression
@@ -21,7 +22,10 @@ from sdk.credentials.values import VALUE_CODES
 from sdk.verdicts import VERDICT_TEXTS
 from tests.support.error_codes import codes_raised
 
-ENTRIES = {entry.code: entry for entry in all_codes()}
+MEANINGS = list(all_codes())
+ENTRIES = {entry.code: entry for entry in MEANINGS}
+TWICE = {"SIGNATURE_INVALID", "MALFORMED", "EXPIRED"}
+"""Codes of receipts and of verdicts."""
 OUTSIDE_OPERATIONS = {"expires_at", "idempotency_key"}
 
 
@@ -46,16 +50,17 @@ def test_codes_of_proofs_and_genesis_are_explained() -> None:
 def test_receipt_verdict_and_value_codes_are_explained_once() -> None:
     assert set(ENTRIES) >= {code.name for code in CODE_TEXTS} | set(VERDICT_TEXTS)
     assert set(ENTRIES) >= set(VALUE_CODES) | set(ERROR_TEXTS)
-    assert len(ENTRIES) == len(list(all_codes()))
+    counted = Counter(entry.code for entry in MEANINGS)
+    assert {code for code, count in counted.items() if count > 1} == TWICE
+    assert {code.name for code in CODE_TEXTS} & set(VERDICT_TEXTS) == TWICE
 
 
-@pytest.mark.parametrize("code", ENTRIES)
-def test_an_explanation_is_whole(code: str) -> None:
-    entry = ENTRIES[code]
+@pytest.mark.parametrize("entry", MEANINGS, ids=lambda entry: f"{entry.code}-{entry.kind}")
+def test_an_explanation_is_whole(entry: CodeEntry) -> None:
     assert entry.text.endswith((".", ")"))
     assert entry.who
     assert entry.source
-    assert entry.remedy or code == "APPLIED"
+    assert entry.remedy or entry.code == "APPLIED"
 
 
 def test_sources_are_those_of_known_codes() -> None:
@@ -99,7 +104,21 @@ def test_a_field_says_where_it_is(word: str) -> None:
 def test_all_lists_codes() -> None:
     data = json.loads(run("--all", "-o", "json").stdout)["data"]
     assert {"code", "text", "remedy"} <= set(data["codes"][0])
-    assert [item["code"] for item in data["codes"]] == list(ENTRIES)
+    assert [(item["code"], item["kind"]) for item in data["codes"]] == [
+        (entry.code, entry.kind) for entry in MEANINGS
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(TWICE))
+def test_a_code_of_verdicts_and_receipts_has_both_meanings(code: str) -> None:
+    data = json.loads(run(code, "-o", "json").stdout)["data"]
+    assert [item["kind"] for item in data["meanings"]] == ["verdict", "receipt"]
+    assert (data["kind"], data["text"]) == ("verdict", data["meanings"][0]["text"])
+    assert VERDICT_TEXTS[code].remedy == data["remedy"]
+    text = run(code).stdout
+    assert text.index(f"{code}   verdict code") < text.index(f"{code}   receipt code ")
+    number = str(data["meanings"][1]["number"])
+    assert json.loads(run(number, "-o", "json").stdout)["data"]["kind"] == "receipt"
 
 
 def test_an_unknown_word_suggests_near_ones() -> None:
