@@ -172,9 +172,14 @@ def evaluate(
     key, key_finding = find_key(issuer, facts)
     if key is None:
         return _assemble([_FORMAT_GOOD, key_finding, freshness], known, moment, policy)
-    if not isinstance(parsed.document["proof"], dict):
-        text = "it must carry one proof: of further ones nothing is known"
-        malformed = failed(FORMAT, MALFORMED, text, is_from_ledger=False)
+    proofs = parsed.document["proof"]
+    if isinstance(proofs, list) and len(proofs) > 1:
+        text = f"it carries {len(proofs)} proofs: of those not by the issuer nothing is known"
+        summary = (
+            f"This file carries {len(proofs)} proofs, and only one by the issuer can be checked:"
+            " ask for it with that one alone."
+        )
+        malformed = failed(FORMAT, MALFORMED, text, summary, is_from_ledger=False)
         return _assemble([malformed, freshness], known, moment, policy)
     try:
         proof = verify_read_proof(
