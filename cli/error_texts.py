@@ -538,10 +538,6 @@ _NETWORK: Final = {
         "The state changed while the answer was fetched.",
         "Try again.",
     ),
-    "STATE_TOO_OLD": (
-        "No node proves a state of the last minutes: the network has stopped, or this clock is wrong.",
-        "Check the clock and `pset network status`. A past day can be asked about with --at.",
-    ),
     "ANSWER_TOO_LARGE": ("The answer is larger than one may be.", "Ask for less at a time."),
 }
 
