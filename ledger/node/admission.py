@@ -2,12 +2,12 @@
 """Taking transactions in: known ones are answered, new ones checked and queued.
 
 In this order: room; size and form; known transaction id → the first receipt, even after expiry;
-signatures; the keys against the certified state; expiry, texts and contents; queue. A refusal changes
-nothing.
+signatures; the keys against the certified state; expiry, texts and contents; the author's right against
+the certified state; queue. A refusal changes nothing.
 
-Expiry, keys and contents are looked at here too, although execution decides: a permissioned ledger
+Expiry, keys, rights and contents are looked at here too, although execution decides: a permissioned ledger
 does not let strangers fill its blocks with refusals, and what is in a block stays there. A dry run
-asks execution for its receipt and stores nothing, so expiry and contents are left to it.
+asks execution for its receipt and stores nothing, so all but the keys is left to it.
 
 All but the queue runs in a few threads, in batches: what arrives while they are busy is the next
 batch, so one hop serves many, and the event loop never reads the disk. Each transaction is verified
@@ -45,10 +45,15 @@ CHECK_BATCH_COUNT_MAX: Final = 64
 SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 """Transactions in one call."""
 
-_JUDGED_BY_TIME: Final = frozenset({ReceiptCode.EXPIRED, ReceiptCode.KEY_NOT_AUTHORISED})
+_JUDGED_BY_TIME: Final = frozenset(
+    {ReceiptCode.EXPIRED, ReceiptCode.KEY_NOT_AUTHORISED, ReceiptCode.NOT_AUTHORISED}
+)
 """Refusals that another time could change."""
 
-Authenticate = Callable[[CheckedTransaction], None]
+
+Authorise = Callable[[], None]
+"""Raises TransactionRefusedError when the author may not do this."""
+Authenticate = Callable[[CheckedTransaction], Authorise]
 """Raises TransactionRefusedError for signers' keys that the certified state does not know."""
 Admissible = Callable[[CheckedTransaction], None]
 """Raises TransactionRefusedError for what execution would refuse and no block should hold."""
@@ -366,9 +371,10 @@ class Admission:
             if place is not None:
                 return Known(transaction_id, place)
         checked = check_transaction(encoded, chain_id=self._chain_id)
-        authenticate(checked)
+        authorise = authenticate(checked)
         if not is_dry_run:
             self._admissible(checked)
+            authorise()
         return checked
 
     def _finish(

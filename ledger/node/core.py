@@ -17,10 +17,14 @@ from typing import Final
 
 from consensus import SingleNode
 from ledger.model.block import Validator
+from ledger.model.civil_date import day_of
 from ledger.model.genesis import Genesis
 from ledger.model.receipts import ReceiptCode
+from ledger.model.records import IdempotencyRecord
+from ledger.model.schema import idempotency_key
+from ledger.model.transaction import TransactionBody
 from ledger.model.transaction_check import CheckedTransaction, TransactionRefusedError
-from ledger.node.admission import Admissible, Admission, Authenticate
+from ledger.node.admission import Admissible, Admission, Authenticate, Authorise
 from ledger.node.clock import Clock
 from ledger.node.config import NodeConfig
 from ledger.node.driver import Driver
@@ -34,8 +38,9 @@ from ledger.node.queries import Queries
 from ledger.node.stores import OpenedStores, OpenStore, make_rules, open_stores
 from ledger.node.tip import NetworkRules
 from ledger.node.voting import Voter
-from ledger.state.authorisation import authenticate
-from ledger.state.context import OperationRefusedError
+from ledger.state.authorisation import Ownership, authenticate, authorise
+from ledger.state.context import Context, OperationRefusedError
+from ledger.state.machine import HANDLERS
 from ledger.state.overlay import BlockState, TransactionState
 from ledger.storage.errors import CorruptionError, StorageError
 from ledger.storage.state_store import StateAt
@@ -116,7 +121,7 @@ class NodeCore:
             chain_id=rules.chain_id,
             pool=self.pool,
             certified=queries,
-            authenticator=make_authenticator(stores, self.driver, environment.clock),
+            authenticator=make_authenticator(genesis, stores, self.driver, environment.clock),
             admissible=make_admissible(genesis, self.driver, environment.clock),
             closed_reason=self._closed_reason,
             notify=self.driver.notify,
@@ -266,30 +271,65 @@ def check_ordering(genesis: Genesis) -> None:
 
 
 def make_authenticator(
-    stores: OpenedStores, driver: Driver, clock: Clock
+    genesis: Genesis, stores: OpenedStores, driver: Driver, clock: Clock
 ) -> Callable[[], Authenticate]:
-    """Whether the signers' keys are good in the newest certified state, as execution will ask.
+    """Whether the signers' keys are good in the newest certified state, and whether the author may do
+    this at all, as execution will ask.
 
     What is returned gives a check for one batch, with the records it reads; any thread may call it.
-    The check raises TransactionRefusedError: AUTHOR_UNKNOWN, DID_DEACTIVATED, KEY_NOT_AUTHORISED.
+    The checks raise TransactionRefusedError: AUTHOR_UNKNOWN, DID_DEACTIVATED, KEY_NOT_AUTHORISED, then
+    the codes of `ledger.state.authorisation.authorise`.
     """
 
     def begin() -> Authenticate:
         tip = driver.tip
         time = max(clock.time_ms(), tip.header.time + 1)
+        today = day_of(time)
         state = TransactionState(BlockState(StateAt(stores.chain.state, tip.state_version)))
 
-        def check(transaction: CheckedTransaction) -> None:
+        def check(transaction: CheckedTransaction) -> Authorise:
             try:
-                authenticate(state, transaction.body, time)
+                signing_key_ids = authenticate(state, transaction.body, time)
             except OperationRefusedError as error:
                 raise TransactionRefusedError(
                     error.code, "the ledger does not know these keys as the signers'"
                 ) from None
+            return lambda: _check_rule(make_context(transaction, signing_key_ids), transaction.body)
+
+        def make_context(transaction: CheckedTransaction, key_ids: tuple[str, ...]) -> Context:
+            return Context(
+                state=state,
+                charter=genesis.charter,
+                network=genesis.network,
+                time=time,
+                day=today,
+                transaction_id=transaction.transaction_id,
+                author=transaction.body.author,
+                signing_key_ids=key_ids,
+            )
 
         return check
 
     return begin
+
+
+def _check_rule(context: Context, body: TransactionBody) -> None:
+    """Refuse what the rule of an operation refuses, unless it was applied before."""
+    operation = body.operation
+    assert operation is not None, "the transaction was checked"
+    try:
+        ownership = HANDLERS[type(operation)].get_ownership(context, operation)
+    except OperationRefusedError:
+        # What it changes may come with a transaction that still waits. The rest of the rule holds
+        # for whoever that will belong to.
+        ownership = Ownership(owners=(body.author,))
+    try:
+        authorise(context, operation, ownership)
+    except OperationRefusedError as error:
+        key = idempotency_key(body.author, body.idempotency_key)
+        if context.state.get(IdempotencyRecord, key) is None:
+            text = ": ".join(filter(None, (error.field, error.detail)))
+            raise TransactionRefusedError(error.code, text) from None
 
 
 def make_admissible(genesis: Genesis, driver: Driver, clock: Clock) -> Admissible:

@@ -27,13 +27,15 @@ from ledger.model.operations import (
     Scope,
     Service,
     UpdateDid,
+    UpdateStatusList,
 )
 from ledger.model.receipts import ApiReason, ReceiptCode
-from ledger.model.transaction import Receipt, Transaction
+from ledger.model.transaction import Operation, Receipt, Transaction
 from ledger.model.transaction_check import CheckedTransaction
 from ledger.model.wire import EncodingError
-from ledger.node.admission import Authenticate
+from ledger.node.admission import Authenticate, Authorise
 from ledger.node.core import NodeCore
+from ledger.state.context import OperationRefusedError
 from tests.support.ledger_world import make_organisation
 from tests.support.node_harness import JSON_SCHEMA_DIALECT, WAIT_MS, NodeHarness, replay, until
 
@@ -270,10 +272,10 @@ def test_one_bad_transaction_fails_alone(tmp_path: Path, fault: Exception) -> No
         def begin_with_fault() -> Authenticate:
             authenticate = begin()
 
-            def check(transaction: CheckedTransaction) -> None:
+            def check(transaction: CheckedTransaction) -> Authorise:
                 if transaction.transaction_id == bad_id:
                     raise fault
-                authenticate(transaction)
+                return authenticate(transaction)
 
             return check
 
@@ -286,6 +288,51 @@ def test_one_bad_transaction_fails_alone(tmp_path: Path, fault: Exception) -> No
             assert answers[3].code is ApiReason.INTERNAL
         else:
             assert answers[3] is fault, "a bug is nobody's refusal"
+
+    run(tmp_path, scenario)
+
+
+def test_what_the_rule_refuses_comes_into_no_block(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        world = harness.world
+        first = await harness.submit(core, harness.transaction(1))
+        assert first.receipt.code == ReceiptCode.APPLIED
+
+        def by_qcto(operation: Operation) -> bytes:
+            return world.make_transaction("qcto", operation, expires_at=harness.clock.now_ms + 1000)
+
+        taken = by_qcto(harness.operation(1))
+        assert (await refused(core, taken)).code is ReceiptCode.RESOURCE_NAME_TAKEN
+        no_power = by_qcto(world.endorsement(make_organisation("employer", network="test")))
+        refusal = await refused(core, no_power)
+        assert refusal.code is ReceiptCode.NOT_AUTHORISED
+        assert "needs one of" in refusal.text
+        # A dry run says what a block would say.
+        receipt = decode(Receipt, await core.node.dry_run(no_power))
+        assert receipt.code == ReceiptCode.NOT_AUTHORISED
+        # What is not there yet may wait for its block; the block decides.
+        unknown = UpdateStatusList(
+            owner=world.did("qcto"), list_id=bytes(15) + b"\x01", base_version=1
+        )
+        assert (await harness.submit(core, by_qcto(unknown))).receipt.code >= 200
+
+    run(tmp_path, scenario)
+
+
+def test_a_repeat_is_answered_though_the_right_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        first = await harness.submit(core, harness.transaction(1))
+        harness.clock.advance(5)
+        repeat = harness.transaction(1)
+
+        def refuse(*_: object) -> None:
+            raise OperationRefusedError(ReceiptCode.NOT_AUTHORISED, "author")
+
+        monkeypatch.setattr("ledger.node.core.authorise", refuse)
+        assert (await harness.submit(core, repeat)).receipt == first.receipt
+        assert (await refused(core, harness.transaction(2))).code is ReceiptCode.NOT_AUTHORISED
 
     run(tmp_path, scenario)
 
@@ -325,9 +372,10 @@ def test_a_transaction_certified_while_its_twin_is_checked_is_not_taken_again(
         begun, released = threading.Event(), threading.Event()
 
         def hold() -> Authenticate:
-            def check(_: CheckedTransaction) -> None:
+            def check(_: CheckedTransaction) -> Authorise:
                 begun.set()
                 assert released.wait(10)
+                return lambda: None
 
             return check
 
