@@ -180,7 +180,7 @@ def issue(
     with opened_issuer(context, store, write, may_create=True) as (_, issuer):
         try:
             if write.dry_run:
-                return _show_dry_run(context, issuer, draft, template_name, record_id)
+                return _show_dry_run(context, issuer, draft, record_id)
             issued = issuer.issue(draft, record_id=record_id)
         except DraftRefusedError as error:
             raise _refused(context, error.errors, error) from error
@@ -199,23 +199,12 @@ def issue(
     return ExitCode.DONE
 
 
-def _show_dry_run(
-    context: CliContext, issuer: Issuer, draft: Draft, template_name: str, record_id: str
-) -> ExitCode:
+def _show_dry_run(context: CliContext, issuer: Issuer, draft: Draft, record_id: str) -> ExitCode:
     """The decision that issuing would rest on; nothing is signed or sent."""
-    from sdk.drafts import DraftRefusedError
-    from sdk.issuing import refuse
-
-    errors = issuer.check(draft, record_id=record_id)
-    if errors:
-        raise DraftRefusedError(errors)
-    found = find_template(context, template_name)
-    decision = _ask_decision(context, found.template.power, dict(draft.values))
+    decision = issuer.preview_issue(draft, record_id=record_id)
     data = {"dry_run": True, "code": decision.code, **decision.to_dict()}
     words = f"{decision.code:<9} {decision.text}; nothing was issued"
     context.output.result("IssueDecision", data, words)
-    if not decision.allowed:
-        raise refuse(decision)
     return ExitCode.DONE
 
 

@@ -141,7 +141,7 @@ def opened_issuer(
         Issuer(
             client,
             store=path,
-            key=context.signer("issue") if may_create and not write.dry_run else None,
+            key=context.signer("issue") if may_create else None,
             # Asked only for a store that is encrypted; a new one is when PSET_PASSPHRASE_FILE is set.
             passphrase=context.passphrase(f"Passphrase of {path}") if exists else None,
         ) as issuer,

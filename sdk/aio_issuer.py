@@ -17,20 +17,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from ledger.model import operations as model
-from ledger.model import schema
 from ledger.model.identifiers import is_qualification, resource_url
 from ledger.model.keys import KeyRole
-from ledger.model.receipts import ReceiptCode
-from ledger.model.records import StatusListRecord
 from sdk.arguments import (
     check_callable,
     check_client,
@@ -55,7 +50,7 @@ from sdk.drafts import (
     encode_values,
     row_errors,
 )
-from sdk.errors import CallerError, RefusedError, UnavailableError
+from sdk.errors import CallerError
 from sdk.issuer_records import ListPair, StoredRecord
 from sdk.issuer_store import IssuerStore
 from sdk.issuing import (
@@ -72,12 +67,14 @@ from sdk.issuing import (
     sign_credential,
 )
 from sdk.issuing_client import IssuingClient
+from sdk.issuing_lists import ListKeeper, list_keys, read_versions
 from sdk.moments import to_instant
 from sdk.passphrases import find_passphrase
 from sdk.reader import StateView
 from sdk.results import Decision, Receipt
 from sdk.signers import Signer
 from sdk.status_changes import Action, StatusChanger, check_change
+from sdk.verification.authority import ALLOWED
 from sdk.verification.ledger_facts import (
     IssuerFacts,
     QualificationFact,
@@ -86,10 +83,21 @@ from sdk.verification.ledger_facts import (
 )
 
 _NAMED_COUNT_MAX: Final = 5
-_NO_LIST: Final = -1
-_PAIR_TRIES_COUNT_MAX: Final = 4
-"""Pairs of lists looked at or made before giving up: the second is new already."""
-_CREATE_KEY_TAG: Final = b"psetledger/create-status-list/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A credential that may be issued."""
+
+    content_hash: bytes
+    pair: ListPair | None
+    """Lists of the store that have room."""
+    versions: tuple[int, ...]
+    """Of these lists, on the ledger."""
+    facts: IssuingFacts
+    now_ms: int
+    signer: Signer
+    key_id: str
 
 
 class Issuer:
@@ -125,6 +133,7 @@ class Issuer:
         self._store: IssuerStore | None = None
         self._did = ""
         self._opening = asyncio.Lock()
+        self._making = asyncio.Lock()
         self._changing = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -220,30 +229,41 @@ class Issuer:
         check_instance(draft, Draft, "draft")
         check_record_id(record_id)
         store = await self._opened()
-        known = await asyncio.to_thread(store.find, record_id)
-        reference = _recorded_reference(draft.reference, known)
-        found = await self._find_template(reference)
-        content_hash = store.content_hash(encode_values(normalised_draft(draft, found.template)))
-        if known is not None and known.is_issued:
-            return self._same(known, content_hash, found, draft)
-        held = await asyncio.to_thread(store.usable_pair)
-        facts, now_ms, versions = await self._read_facts(found, draft, held)
-        self._check(facts, draft, record_id, now_ms)
-        signer = await self._signer()
-        key_id = self._key_id(facts, signer, now_ms)
-        pair = await self._confirmed_pair(store, held, versions)
+        ready = await self._prepare(store, draft, record_id)
+        if isinstance(ready, IssuedCredential):
+            return ready
+        keeper = ListKeeper(self._client, store, self._did, self._making)
+        pair = await keeper.confirm(ready.pair, ready.versions)
 
         def sign() -> StoredRecord:
             """Reserve, sign, store: in this order, each durable before the next."""
             reserved = store.reserve(
-                record_id, content_hash, found.label, f"urn:uuid:{uuid4()}", pair
+                record_id, ready.content_hash, ready.facts.found.label, f"urn:uuid:{uuid4()}", pair
             )
             if reserved.is_issued:
                 return reserved  # by another process, a moment ago
-            document = sign_credential(facts, reserved, draft.values, signer, key_id, now_ms)
+            document = sign_credential(
+                ready.facts, reserved, draft.values, ready.signer, ready.key_id, ready.now_ms
+            )
             return store.complete(replace(reserved, document=document))
 
-        return self._same(await asyncio.to_thread(sign), content_hash, found, draft)
+        record = await asyncio.to_thread(sign)
+        return self._same(record, ready.content_hash, ready.facts.found, draft)
+
+    async def preview_issue(self, draft: Draft, *, record_id: str) -> Decision:
+        """The decision that `issue` would rest on now; ALLOWED, too, when it was issued before.
+
+        Signs and sends nothing, and makes no store. Raises as `issue`, but for the signature.
+        """
+        check_instance(draft, Draft, "draft")
+        check_record_id(record_id)
+        self._did = await self._client.acting_did()
+        exists = await asyncio.to_thread(self._path.exists)
+        ready = await self._prepare(await self._opened() if exists else None, draft, record_id)
+        if isinstance(ready, IssuedCredential):
+            text = "This record was issued before: the same credential would be given again."
+            return Decision(True, ALLOWED, text, None, None)
+        return decide_issue(ready.facts, draft.values, ready.now_ms)
 
     async def find(self, record_id: str) -> IssuedCredential | None:
         """What was issued under a record id, from the store alone; None: nothing.
@@ -326,6 +346,23 @@ class Issuer:
                 )
             return self._store
 
+    async def _prepare(
+        self, store: IssuerStore | None, draft: Draft, record_id: str
+    ) -> _Ready | IssuedCredential:
+        """Everything before a place is reserved; or what was issued before. `store` None: empty."""
+        known = None if store is None else await asyncio.to_thread(store.find, record_id)
+        found = await self._find_template(_recorded_reference(draft.reference, known))
+        content = encode_values(normalised_draft(draft, found.template))
+        content_hash = b"" if store is None else store.content_hash(content)
+        if known is not None and known.is_issued:
+            return self._same(known, content_hash, found, draft)
+        pair = None if store is None else await asyncio.to_thread(store.usable_pair)
+        facts, now_ms, versions = await self._read_facts(found, draft, pair)
+        self._check(facts, draft, record_id, now_ms)
+        signer = await self._signer()
+        key_id = self._key_id(facts, signer, now_ms)
+        return _Ready(content_hash, pair, versions, facts, now_ms, signer, key_id)
+
     async def _find_template(self, reference: TemplateReference) -> TemplateFound:
         network = self._client.reader.network
         answer = await self._client.reader.ask(lambda view: ask_template(view, reference, network))
@@ -335,12 +372,12 @@ class Issuer:
         self, found: TemplateFound, draft: Draft, pair: ListPair | None
     ) -> tuple[IssuingFacts, int, tuple[int, ...]]:
         """What matters for a credential, the time, and the versions of the pair's lists."""
-        keys = () if pair is None else _list_keys(self._did, pair)
+        keys = () if pair is None else list_keys(self._did, pair)
 
         def question(view: StateView) -> tuple[IssuingFacts, tuple[int, ...]]:
             prefetch_issuing_facts(view, self._did, keys)
             facts = ask_issuing_facts(view, self._did, found, draft.values)
-            return facts, _read_versions(view, keys)
+            return facts, read_versions(view, keys)
 
         facts, versions = (await self._client.reader.ask(question)).value
         # A slow clock must not date a credential before its key was registered.
@@ -368,53 +405,6 @@ class Issuer:
             if self._client.client_checks or error.code != "ISSUE_KEY_NOT_VALID":
                 raise
             return signer.key_id
-
-    async def _confirmed_pair(
-        self, store: IssuerStore, held: ListPair | None, versions: tuple[int, ...]
-    ) -> ListPair:
-        """Status lists with room, all of whose credentials the store knows; made when there are none.
-
-        `versions` are those of `held`, read before.
-        """
-        if held is not None and await asyncio.to_thread(store.confirm_pair, held, *versions):
-            return held
-        async with self._opening:
-            for _ in range(_PAIR_TRIES_COUNT_MAX):
-                pair = await asyncio.to_thread(store.usable_pair)
-                if pair is None:
-                    pair = await asyncio.to_thread(store.plan_pair)
-                versions = await self._ensure_lists(pair)
-                if not pair.is_created:
-                    pair = await asyncio.to_thread(store.mark_pair_created, pair)
-                if await asyncio.to_thread(store.confirm_pair, pair, *versions):
-                    return pair
-        raise UnavailableError(
-            "the status lists of this store were changed by others each time",
-            code="STATUS_LIST_BUSY",
-            remedy="Try again; one store is better used on one machine.",
-        )
-
-    async def _ensure_lists(self, pair: ListPair) -> tuple[int, ...]:
-        """Make the lists that the ledger does not hold yet; the versions of both."""
-        keys = _list_keys(self._did, pair)
-        versions = (await self._client.reader.ask(lambda view: _read_versions(view, keys))).value
-        purposes = (model.StatusPurpose.REVOCATION, model.StatusPurpose.SUSPENSION)
-        ids = (pair.revocation_id, pair.suspension_id)
-        for list_id, purpose, version in zip(ids, purposes, versions, strict=True):
-            if version == _NO_LIST:
-                await self._create_list(list_id, purpose, pair.size)
-        return tuple(max(version, 0) for version in versions)
-
-    async def _create_list(self, list_id: bytes, purpose: model.StatusPurpose, size: int) -> None:
-        operation = model.CreateStatusList(list_id=list_id, purpose=purpose, bits=1, size=size)
-        try:
-            await self._client.submit(
-                operation, idempotency_key=sha256(_CREATE_KEY_TAG + list_id).digest()[:16]
-            )
-        except RefusedError as error:
-            # By a process that was stopped, or by another one that shares the store.
-            if error.code != ReceiptCode.STATUS_LIST_EXISTS.name:
-                raise
 
     def _same(
         self, record: StoredRecord, content_hash: bytes, found: TemplateFound, draft: Draft
@@ -454,19 +444,6 @@ def _recorded_reference(
     if name != reference.name or reference.version is not None:
         return reference
     return TemplateReference(name, int(version))
-
-
-def _list_keys(did: str, pair: ListPair) -> tuple[bytes, ...]:
-    """Where the ledger holds both lists: revocation, suspension."""
-    return tuple(
-        schema.status_list_key(did, list_id) for list_id in (pair.revocation_id, pair.suspension_id)
-    )
-
-
-def _read_versions(view: StateView, keys: Sequence[bytes]) -> tuple[int, ...]:
-    """The versions of status lists, _NO_LIST for one that the ledger does not hold."""
-    records = view.records(StatusListRecord, keys)
-    return tuple(_NO_LIST if record is None else record.version for record in records)
 
 
 def _qualification_name(qualification: str) -> str:

@@ -94,6 +94,10 @@ class Issuer:
         """Issue one credential; the same record and content again give the same bytes."""
         return self._run(self._core.issue(draft, record_id=record_id))
 
+    def preview_issue(self, draft: Draft, *, record_id: str) -> Decision:
+        """The decision that `issue` would rest on now. Changes nothing."""
+        return self._run(self._core.preview_issue(draft, record_id=record_id))
+
     def find(self, record_id: str) -> IssuedCredential | None:
         """What was issued under a record id, from the store alone; None: nothing."""
         return self._run(self._core.find(record_id))

@@ -210,6 +210,20 @@ class TestIssue:
         assert (ended.exit, ended.error["code"]) == (3, "ACCREDITATION_OUT_OF_SCOPE")
         assert not out.exists()
 
+    def test_dry_run_ends_as_issuing_would(self, desk: Desk) -> None:
+        desk.issue("R-dry-known")
+        other = desk.record("other-dry", given_name="Another")
+        for record, record_id, code in (
+            (other, "R-dry-known", "RECORD_EXISTS"),
+            (other, "", "RECORD_ID_MALFORMED"),
+        ):
+            for more in ((), ("--dry-run",)):
+                ended = desk.pset(
+                    *("credential", "issue", record, *TEMPLATE, "--record-id", record_id),
+                    *("--out", str(desk.directory / "no.vc.json"), "--as", "gaa", *more),
+                )
+                assert (ended.exit, ended.error["code"]) == (2, code)
+
     def test_dry_run_leaves_no_trace(self, desk: Desk, tmp_path: Path) -> None:
         head = desk.pset.done("ledger", "head")["height"]
         store = tmp_path / "none" / "issuer.db"

@@ -375,6 +375,53 @@ def test_arguments_of_another_kind(desk: Desk) -> None:
         assert caught.value.code == "ARGUMENT_TYPE"
 
 
+# ---- preview_issue, and a store named by a text
+
+
+def test_a_preview_says_yes_and_makes_nothing(desk: Desk) -> None:
+    before = desk.issuing.world.snapshot()
+    decision = run(desk.issuer.preview_issue(desk.draft(), record_id=RECORD))
+    assert (decision.allowed, decision.code) == (True, "ALLOWED")
+    assert decision.grant_id == desk.issuing.grant_id
+    assert not desk.path.exists()
+    assert desk.signer.signed_count == 0
+    assert desk.issuing.world.values == before
+
+
+def test_a_preview_of_what_is_issued_says_so(desk: Desk) -> None:
+    desk.issue()
+    decision = run(desk.issuer.preview_issue(desk.draft(), record_id=RECORD))
+    assert decision.allowed
+    assert "issued before" in decision.text
+
+
+def test_a_preview_refuses_whatever_issuing_refuses(desk: Desk) -> None:
+    desk.issue()
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("RECORD_EXISTS", {"given_name": "Another"}, RECORD),
+        ("RECORD_ID_MALFORMED", {}, ""),
+        ("REQUIRED", {"given_name": ""}, "S2"),
+        ("ACCREDITATION_OUT_OF_SCOPE", {"site": "7"}, "S2"),
+    ]
+    for code, values, record_id in cases:
+        draft = desk.draft(**values)
+        for call in (desk.issuer.issue, desk.issuer.preview_issue):
+            with pytest.raises(PsetError) as caught:
+                run(call(draft, record_id=record_id))
+            assert caught.value.code == code
+    desk.signer = WorldSigner(desk.issuing.world.organisations["nmu"].keys["issue"])
+    with pytest.raises(CallerError) as caught_key:
+        run(desk.open().preview_issue(desk.draft(), record_id="S2"))
+    assert caught_key.value.code == "ISSUE_KEY_NOT_VALID"
+    assert desk.signer.signed_count == 0
+
+
+def test_a_store_may_be_named_by_a_text(desk: Desk) -> None:
+    store: Any = str(desk.path)
+    issuer = Issuer(desk.client, store=store, key=desk.signer)
+    assert desk.verdict(run(issuer.issue(desk.draft(), record_id=RECORD))) == "valid"
+
+
 # ---- may_issue, check
 
 
