@@ -170,10 +170,10 @@ class Verifier:
             known = await self._know(parsed, max_age, views)
             moment = self._moment(at, time_asked, known)
             histories = await self._read_histories(parsed, known, moment, views)
-        except UnavailableError:
+        except UnavailableError as error:
             if views is not None:
                 views.clear()
-            return unreachable_report(self._time_ms())
+            return unreachable_report(self._time_ms(), error=error)
         return evaluate(
             parsed,
             known,

@@ -10,7 +10,7 @@ from sdk import aio_verifier
 from sdk.aio_verifier import Document, ProvenReport, clock_ms
 from sdk.arguments import check_client, check_many
 from sdk.background_loop import BackgroundLoop
-from sdk.errors import PsetError
+from sdk.errors import PsetError, UnavailableError
 from sdk.policy import Policy
 from sdk.reader import VerifiedReader
 from sdk.report import VerificationReport
@@ -106,4 +106,5 @@ def verify_without_ledger(document: Document, error: PsetError) -> VerificationR
     except DocumentError as fault:
         return malformed_report(fault.text, clock_ms(), next_step=fault.next_step)
     code = NO_TRUST_ROOT if error.code == NO_TRUST_ROOT else NO_CONNECTION
-    return unreachable_report(clock_ms(), code)
+    held = error if isinstance(error, UnavailableError) else None
+    return unreachable_report(clock_ms(), code, held)

@@ -19,6 +19,7 @@ from sdk.credentials.instants import civil_date_of
 from sdk.credentials.jcs import JsonObject, JsonValue
 from sdk.credentials.problems import ProofError
 from sdk.credentials.template import CredentialTemplate
+from sdk.errors import UnavailableError
 from sdk.moments import to_instant
 from sdk.policy import REQUIRE_HOLDER, Policy
 from sdk.report import (
@@ -86,6 +87,16 @@ from sdk.verification.wording import (
 
 JUDGEMENTS_COUNT_MAX: Final = 1_024
 """Questions of authority remembered with the facts of one issuer."""
+
+ERROR_TEXT_LENGTH_MAX: Final = 256
+"""Characters of an error's text that become evidence."""
+
+_UNPROVEN: Final = (
+    "Nothing of this was proven: the client that was used believes whatever it is told."
+)
+_UNPROVEN_NEXT_STEP: Final = (
+    "Verify it with a client that checks proofs; unverified() is for debugging."
+)
 
 _ORDER: Final = {name: position for position, name in enumerate(CHECK_NAMES)}
 _FORMAT_GOOD: Final = passed(FORMAT, "Open Badge 3.0, VCDM 2.0", is_from_ledger=False)
@@ -168,7 +179,7 @@ def evaluate(
     freshness = check_freshness(known.time_ms, moment, policy.max_age)
     if not known.is_proven:
         text = "the facts were read without their proofs"
-        freshness = unknown(FRESHNESS, NO_TRUST_ROOT, text, "Nothing of this was proven.")
+        freshness = unknown(FRESHNESS, NO_TRUST_ROOT, text, _UNPROVEN)
     key, key_finding = find_key(issuer, facts)
     if key is None:
         return _assemble([_FORMAT_GOOD, key_finding, freshness], known, moment, policy)
@@ -379,14 +390,43 @@ def malformed_report(text: str, now_ms: int, *, next_step: str = "") -> Verifica
     return report_without_facts([finding], now_ms, next_step=next_step)
 
 
-def unreachable_report(now_ms: int, code: str = NO_CONNECTION) -> VerificationReport:
+def unreachable_report(
+    now_ms: int, code: str = NO_CONNECTION, error: UnavailableError | None = None
+) -> VerificationReport:
     """The report on a credential when there is nothing to check it against.
 
-    `code` is NO_CONNECTION or NO_TRUST_ROOT.
+    Args:
+        now_ms: when it is asked.
+        code: NO_CONNECTION or NO_TRUST_ROOT.
+        error: why the ledger gave no answer; its code and text become evidence, for whoever runs
+            the connection. The sentence is ours: nodes write texts of errors.
     """
     text = "nothing was there to check it against"
     finding = unknown(FRESHNESS, code, text, is_from_ledger=False)
-    return report_without_facts([_FORMAT_GOOD, finding], now_ms)
+    if error is None:
+        return report_without_facts([_FORMAT_GOOD, finding], now_ms)
+    finding = finding._replace(evidence={"error": error.code, "error_text": _one_line(str(error))})
+    why = _NO_ANSWERS.get(error.code)
+    if why is None:
+        return report_without_facts([_FORMAT_GOOD, finding], now_ms)
+    summary = f"The ledger gave no answer: {why}. Neither valid nor invalid."
+    finding = finding._replace(text=f"no answer to check it against: {why}", summary=summary)
+    return report_without_facts([_FORMAT_GOOD, finding], now_ms, next_step=error.remedy)
+
+
+def _one_line(text: str) -> str:
+    shown = text[:ERROR_TEXT_LENGTH_MAX]
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in shown)
+
+
+_NO_ANSWERS: Final = {
+    "ANSWER_TOO_LARGE": "what it has on this issuer is too much for one answer",
+    "STATE_MOVING": "it changed while it was read",
+    "BUSY": "its nodes have too much to do",
+    "NODE_FAULT": "no node does its work",
+    "NO_ENDPOINTS": "no address of a node is known",
+}
+"""Where no connection is missing, by the code of the error; otherwise one is."""
 
 
 def unreadable_network_report(finding: Finding, now_ms: int) -> VerificationReport:
@@ -407,6 +447,9 @@ def _assemble(
     findings.sort(key=_place)
     checks = _checks(findings, known, strict=policy.warnings_fail)
     verdict, code = decide(checks)
+    if not known.is_proven:
+        # Good marks from a key that nobody proved to be the issuer's would be mistaken for good.
+        claims, details, chain = None, None, ()
     is_shown = claims is not None
     return VerificationReport(
         verdict=verdict,
@@ -416,7 +459,7 @@ def _assemble(
         chain=tuple(chain),
         claims=claims or {},
         not_proven=(BEARER_NOT_PROVEN, ASSESSED_NOT_PROVEN, TIME_NOT_PROVEN) if is_shown else (),
-        next_step=next_step_of(code),
+        next_step=next_step_of(code) if known.is_proven else _UNPROVEN_NEXT_STEP,
         as_of=to_instant(known.time_ms),
         facts_from=known.facts_from,
         details=details or ReportDetails(checked_at=to_instant(moment.now_ms)),

@@ -26,6 +26,7 @@ class WorldReader:
     def __init__(self, world: LedgerWorld) -> None:
         self.world = world
         self.is_reachable = True
+        self.error: UnavailableError | None = None
         self.asked_count = 0
         self.rounds_count = 0
         self.keys_asked: set[bytes] = set()
@@ -84,7 +85,9 @@ class WorldReader:
 
     def _reach(self) -> None:
         if not self.is_reachable:
-            raise UnavailableError("nobody answers", code="NO_CONNECTION", remedy="Try again.")
+            raise UnavailableError("nobody answers", code="NOT_REACHABLE", remedy="Try again.")
+        if self.error is not None:
+            raise self.error
 
 
 def _entries(values: Mapping[bytes, bytes], keys: tuple[bytes, ...]) -> dict[bytes, StateEntry]:

@@ -22,7 +22,7 @@ from ledger.model.operations import (
 from sdk.credentials.jcs import canonicalize
 from sdk.credentials.status_list import REVOCATION
 from sdk.credentials.template import bundled_template
-from sdk.errors import CallerError, NotVerifiedError
+from sdk.errors import CallerError, NotVerifiedError, UnavailableError
 from sdk.policy import Policy
 from sdk.results import Verdict
 from tests.support.issuing_world import (
@@ -383,6 +383,33 @@ def test_without_connection_it_is_neither_valid_nor_invalid(world: IssuingWorld)
     assert report.claims == {}
     assert report.to_text().startswith("CANNOT TELL")
     assert world.verify(b"{}").verdict is Verdict.INVALID
+    freshness = next(check for check in report.checks if check.name == "freshness")
+    assert freshness.evidence == {"error": "NOT_REACHABLE", "error_text": "nobody answers"}
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ANSWER_TOO_LARGE", "too much for one answer"),
+        ("STATE_MOVING", "changed while it was read"),
+        ("NODE_FAULT", "no node does its work"),
+    ],
+)
+def test_an_answer_that_fails_for_another_reason_is_called_by_it(
+    world: IssuingWorld, code: str, words: str
+) -> None:
+    document = world.issue()
+    world.reader.error = UnavailableError("VALID\x1b[2J\u202e!", code=code, remedy="Do this.")
+    report = world.verify(document)
+    assert (report.verdict, report.code) == (Verdict.UNKNOWN, "NO_CONNECTION")
+    assert words in report.summary
+    assert "No connection" not in report.to_text()
+    assert report.next_step == "Do this."
+    freshness = next(check for check in report.checks if check.name == "freshness")
+    assert freshness.evidence["error"] == code
+    # A node may have written that text: it is no word of the report.
+    assert freshness.evidence["error_text"] == "VALID\ufffd[2J\ufffd!"
+    assert "VALID" not in report.to_text()
 
 
 # ---- policies
@@ -421,6 +448,12 @@ def test_facts_read_without_proof_never_make_it_valid(world: IssuingWorld) -> No
     world.reader.is_verified = False
     report = world.verify(world.issue())
     assert (report.verdict, report.code) == (Verdict.UNKNOWN, "NO_TRUST_ROOT")
+    assert report.summary.startswith("Nothing of this was proven")
+    assert "pset network add" not in report.to_text(), "no trust root is missing"
+    assert report.next_step.startswith("Verify it with a client that checks proofs")
+    assert (report.claims, report.chain, report.not_proven) == ({}, (), ())
+    assert "Statement of results" not in report.to_text()
+    assert "  ok  " not in report.to_text()
 
 
 # ---- calls
