@@ -10,7 +10,8 @@ does not let strangers fill its blocks with refusals, and what is in a block sta
 asks execution for its receipt and stores nothing, so all but the keys is left to it.
 
 All but the queue runs in a few threads, in batches: what arrives while they are busy is the next
-batch, so one hop serves many, and the event loop never reads the disk. Each transaction is verified
+batch, so one hop serves many, and the event loop never reads the disk; who sends little stands behind
+one batch of large contents at most. Each transaction is verified
 once; the pool remembers it until it is certified.
 """
 
@@ -42,6 +43,10 @@ _log = logging.getLogger(__name__)
 
 CHECK_BATCH_COUNT_MAX: Final = 64
 """Transactions in one hop to a thread: short enough that the first do not wait for long."""
+CHECK_SMALL_SIZE_MAX: Final = 4 * 1024
+"""Bytes of a transaction that is checked in a moment; contents take up to a hundred times as long."""
+CHECK_BATCH_BYTES_MAX: Final = 64 * 1024
+"""Bytes of larger ones in one hop, or one of them."""
 SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 """Transactions in one call."""
 
@@ -81,6 +86,8 @@ class Known:
 
 
 _Examined: TypeAlias = "asyncio.Future[CheckedTransaction | Known | Exception]"
+_Waiting: TypeAlias = tuple[bytes, bool, _Examined]
+"""Its bytes, whether it is a dry run, and who waits."""
 
 
 @dataclass(slots=True)
@@ -129,7 +136,9 @@ class Admission:
         self._checkers = checkers
         self._idle_count = checkers_count
         self._checks_count_max = checks_count_max
-        self._waiting: list[tuple[bytes, bool, _Examined]] = []
+        self._waiting: list[_Waiting] = []
+        self._waiting_large: list[_Waiting] = []
+        self._is_large_next = False
 
     async def submit(self, encoded: bytes, *, wait_ms: int) -> Submitted:
         """Admit one transaction; wait up to `wait_ms` for its proof. Raises ApiError."""
@@ -314,30 +323,49 @@ class Admission:
         """In a thread: what a transaction is, known or good, or why not. Raises ApiError when there
         is no room.
         """
-        if len(self._waiting) >= self._checks_count_max:
+        count = len(self._waiting) + len(self._waiting_large)
+        if count >= self._checks_count_max:
             raise ApiError(
                 ReceiptCode.OVERLOADED,
-                f"{len(self._waiting)} transactions wait to be checked",
+                f"{count} transactions wait to be checked",
                 retry_after_ms=RETRY_AFTER_MS,
             )
         loop = asyncio.get_running_loop()
         examined: _Examined = loop.create_future()
-        if not self._waiting:
+        if not count:
             # After everything that is ready now, so that it shares the hop.
             loop.call_soon(self._dispatch)
-        self._waiting.append((encoded, is_dry_run, examined))
+        is_small = len(encoded) <= CHECK_SMALL_SIZE_MAX
+        (self._waiting if is_small else self._waiting_large).append((encoded, is_dry_run, examined))
         return examined
 
     def _dispatch(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting and self._idle_count:
-            batch = self._waiting[:CHECK_BATCH_COUNT_MAX]
-            del self._waiting[: len(batch)]
+        while self._idle_count and (self._waiting or self._waiting_large):
+            batch = self._take_batch()
             self._idle_count -= 1
             work = loop.run_in_executor(
                 self._checkers, self._examine_batch, [(item, is_dry) for item, is_dry, _ in batch]
             )
             work.add_done_callback(partial(self._finish, [examined for *_, examined in batch]))
+
+    def _take_batch(self) -> list[_Waiting]:
+        """The next to be checked together. Small ones and large ones take turns, so that neither waits
+        for more than one batch of the other.
+        """
+        if not self._waiting or (self._waiting_large and self._is_large_next):
+            self._is_large_next = False
+            waiting = self._waiting_large
+            count, size = 1, len(waiting[0][0])
+            while count < len(waiting) and size + len(waiting[count][0]) <= CHECK_BATCH_BYTES_MAX:
+                size += len(waiting[count][0])
+                count += 1
+        else:
+            self._is_large_next = True
+            count, waiting = CHECK_BATCH_COUNT_MAX, self._waiting
+        batch = waiting[:count]
+        del waiting[:count]
+        return batch
 
     def _examine_batch(
         self, batch: Sequence[tuple[bytes, bool]]

@@ -33,7 +33,7 @@ from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.transaction import Operation, Receipt, Transaction
 from ledger.model.transaction_check import CheckedTransaction
 from ledger.model.wire import EncodingError
-from ledger.node.admission import Authenticate, Authorise
+from ledger.node.admission import CHECK_BATCH_BYTES_MAX, Authenticate, Authorise
 from ledger.node.core import NodeCore
 from ledger.state.context import OperationRefusedError
 from tests.support.ledger_world import make_organisation
@@ -511,6 +511,44 @@ def test_too_many_checks_at_once_are_refused(tmp_path: Path) -> None:
         replay(harness)
 
     asyncio.run(main())
+
+
+def test_small_transactions_and_large_ones_are_checked_in_turns(tmp_path: Path) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        large = [harness.transaction(n, size=30_000) for n in range(6)]
+        small = [harness.transaction(n) for n in range(6, 8)]
+        begun, released = threading.Event(), threading.Event()
+        batches: list[list[int]] = []
+        begin = core.admission.authenticator
+
+        def note() -> Authenticate:
+            authenticate = begin()
+            batches.append([])
+
+            def check(transaction: CheckedTransaction) -> Authorise:
+                batches[-1].append(len(transaction.encoded))
+                begun.set()
+                assert released.wait(10)
+                return authenticate(transaction)
+
+            return check
+
+        core.admission.authenticator = note
+        first = asyncio.ensure_future(core.node.submit(large[0], wait_ms=0))
+        await until(begun.is_set)
+        others = [core.node.submit(t, wait_ms=0) for t in (*large[1:], *small)]
+        tasks = [asyncio.ensure_future(other) for other in others]
+        await asyncio.sleep(0)
+        released.set()
+        answers = await asyncio.gather(first, *tasks)
+        assert all(isinstance(answer, Submitted) for answer in answers)
+        assert batches[0] == [len(large[0])]
+        assert batches[1] == [len(t) for t in small], "not behind all that came before"
+        assert [size for batch in batches[2:] for size in batch] == [len(t) for t in large[1:]]
+        assert all(len(batch) > 1 for batch in batches[2:-1])
+        assert all(sum(batch) <= CHECK_BATCH_BYTES_MAX for batch in batches)
+
+    run(tmp_path, scenario)
 
 
 def test_dry_run_gives_the_receipt_and_changes_nothing(tmp_path: Path) -> None:
