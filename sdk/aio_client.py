@@ -173,7 +173,7 @@ class LedgerClient:
             timeout: of each call.
             max_age: how long ago a node may have been asked for facts that are used again without
                 asking; zero: every read asks for the newest head. That head may always be
-                `sdk.network_reader.HEAD_AGE_MAX` old, and older when this is longer.
+                `sdk.policy.HEAD_AGE_MAX` old, and older when this is longer.
             home: instead of PSET_HOME or ~/.pset.
             client_checks: False sends what the SDK would refuse (development networks only).
 

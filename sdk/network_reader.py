@@ -35,6 +35,7 @@ from sdk.evidence import EvidenceStore
 from sdk.failover import ATTEMPTS_COUNT_MAX, Failover, UnprovenError
 from sdk.light_client import VerifiedEntries
 from sdk.node_api import CallFault, Node, NodeCallError
+from sdk.policy import HEAD_AGE_MAX
 from sdk.reader import (
     KEYS_COUNT_MAX,
     ROUNDS_COUNT_MAX,
@@ -45,8 +46,6 @@ from sdk.reader import (
 from sdk.refusals import as_read_error
 from sdk.verification.wording import word_age
 
-HEAD_AGE_MAX: Final = timedelta(minutes=10)
-"""How old the newest head may be for an answer about the present, unless `max_age` allows more."""
 KEYS_PER_CALL_MAX: Final = 1_024
 REACH_ROUNDS_COUNT: Final = 2
 """How often `reach` asks each node: somebody waits for "no connection"."""

@@ -19,6 +19,9 @@ REQUIRE_ANCHOR: Final = "anchor"
 """The time of issue must be proven."""
 REQUIREMENTS: Final = frozenset({REQUIRE_HOLDER, REQUIRE_ANCHOR})
 
+HEAD_AGE_MAX: Final = timedelta(minutes=10)
+"""How old the newest head may be for an answer about the present, unless `max_age` allows more."""
+
 
 class Policy:
     """How old facts may be, what must be shown, and whether warnings count as failures."""

@@ -23,7 +23,7 @@ from sdk.credentials.open_badges import build_achievement
 from sdk.credentials.problems import CredentialError
 from sdk.credentials.status_list import REVOCATION, SUSPENSION
 from sdk.credentials.template import CredentialTemplate
-from sdk.policy import REQUIRE_ANCHOR, Policy
+from sdk.policy import HEAD_AGE_MAX, REQUIRE_ANCHOR, Policy
 from sdk.results import When
 from sdk.verdicts import (
     EXPIRED,
@@ -462,18 +462,29 @@ def _not_yet(what: str) -> Finding:
 # ---- freshness
 
 
-def check_freshness(head_time_ms: int, moment: Moment, max_age: timedelta) -> Finding:
-    """Whether the ledger's facts are young enough, and whether they reach the moment at all."""
+def check_freshness(
+    head_time_ms: int, moment: Moment, max_age: timedelta, *, is_online: bool = True
+) -> Finding:
+    """Whether the ledger's facts are young enough, and whether they reach the moment at all.
+
+    A running network certifies a block every minute: older facts from one that was asked just now
+    are a warning, whatever the policy accepts. Not so of a bundle, which is old by nature.
+    """
     age_ms = moment.now_ms - head_time_ms
+    age = word_age(age_ms)
     if age_ms > max_age // timedelta(milliseconds=1):
-        age = word_age(age_ms)
         return unknown(
             FRESHNESS,
             STATUS_TOO_OLD,
             f"the newest known block is {age} old",
             f"The status is known only as of {age} ago.",
         )
-    return passed(FRESHNESS, f"facts of {word_day_of_time(head_time_ms)}")
+    text = f"facts of {word_day_of_time(head_time_ms)}"
+    if is_online and age_ms > HEAD_AGE_MAX // timedelta(milliseconds=1):
+        text = f"{text}, {age} old: the network stands still, or the node asked lags behind"
+        # No strict code: how old facts may be is what `max_age` is for.
+        return warned(FRESHNESS, text, None, f"as known {age} ago")
+    return passed(FRESHNESS, f"{text}, {age if age_ms >= 60_000 else 'less than a minute'} old")
 
 
 def is_of_network(did: str, network: str) -> bool | None:

@@ -176,7 +176,9 @@ def evaluate(
     """
     facts, ledger = parsed.facts, known.facts
     issuer = ledger.issuer
-    freshness = check_freshness(known.time_ms, moment, policy.max_age)
+    freshness = check_freshness(
+        known.time_ms, moment, policy.max_age, is_online=known.facts_from == "network"
+    )
     if not known.is_proven:
         text = "the facts were read without their proofs"
         freshness = unknown(FRESHNESS, NO_TRUST_ROOT, text, _UNPROVEN)

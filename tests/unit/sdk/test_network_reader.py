@@ -27,8 +27,8 @@ from sdk.aio_verifier import Verifier
 from sdk.errors import CallerError, TrustError, UnavailableError
 from sdk.failover import Failover
 from sdk.moments import to_date, to_instant
-from sdk.network_reader import HEAD_AGE_MAX
 from sdk.node_api import CallFault, NodeCallError
+from sdk.policy import HEAD_AGE_MAX
 from sdk.proof_files import check_proof
 from sdk.reader import MissingKeysError, StateView
 from sdk.results import Verdict

@@ -49,7 +49,7 @@ VALID   Statement of results · 91761 Occupational Certificate: Electrician · N
   warn  registered    issue time not proven: the date of issue is the issuer's own word
   ok    status        not revoked, not suspended        as of today 12:00
   ok    validity      from 20 May 2026, without end
-  ok    freshness     facts of 20 May 2026
+  ok    freshness     facts of 20 May 2026, less than a minute old
 NOT SHOWN BY THIS CHECK  that the person in front of you is Thandeka Mokoena: compare with an ID document.
         When it was assessed: that day is the issuer's own word, and by it the accreditation is judged.
         When it was issued: that day is the issuer's own word.
@@ -59,7 +59,7 @@ NOT SHOWN BY THIS CHECK  that the person in front of you is Thandeka Mokoena: co
 REVOKED = """\
 INVALID Revoked on 20 May 2026 by Gqeberha Artisan Academy (sample).
         Statement of results · 91761 Occupational Certificate: Electrician · NQF 4 · 360 credits · 3 modules
-  ok    format, signature, issuer-key, authority, qualification, validity, freshness
+  ok    format, signature, issuer-key, authority, qualification, validity
   FAIL  status        REVOKED  revoked on 20 May 2026        as of 20 May 2026, 2 days ago
 NEXT    Do not rely on it. Ask the candidate; the issuer knows the reason. This is not a finding about a crime.
 """

@@ -23,7 +23,7 @@ from sdk.credentials.jcs import canonicalize
 from sdk.credentials.status_list import REVOCATION
 from sdk.credentials.template import bundled_template
 from sdk.errors import CallerError, NotVerifiedError, UnavailableError
-from sdk.policy import Policy
+from sdk.policy import HEAD_AGE_MAX, Policy
 from sdk.results import Verdict
 from tests.support.issuing_world import (
     CERTIFICATE,
@@ -352,6 +352,30 @@ def test_a_did_of_another_method_is_no_issuer_of_this_ledger(world: IssuingWorld
 
 
 # ---- freshness and connection
+
+
+@pytest.mark.parametrize(
+    ("age", "outcome", "words"),
+    [
+        (timedelta(seconds=59), "pass", ", less than a minute old"),
+        (HEAD_AGE_MAX, "pass", ", 10 minutes old"),
+        (timedelta(minutes=12), "warn", ", 12 minutes old: the network stands still, or "),
+        (timedelta(days=6), "warn", ", 6 days old: the network stands still, or "),
+    ],
+)
+def test_facts_from_the_network_that_are_not_of_the_last_minutes_are_a_warning(
+    world: IssuingWorld, age: timedelta, outcome: str, words: str
+) -> None:
+    document = world.issue()
+    world.clock_ms = world.world.time + age // timedelta(milliseconds=1)
+    for policy in (None, Policy(warnings_fail=True)):
+        world.verifier = world.make_verifier(policy)
+        report = world.verify(document)
+        assert report.valid
+        assert ("as known" in report.summary) is (outcome == "warn")
+        freshness = next(check for check in report.checks if check.name == "freshness")
+        assert freshness.outcome == outcome
+        assert words in freshness.text
 
 
 def test_facts_older_than_accepted_leave_it_unknown(world: IssuingWorld) -> None:
