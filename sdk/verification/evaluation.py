@@ -488,7 +488,8 @@ def _checks(
                 code,
                 finding.text,
                 as_of if finding.is_from_ledger else None,
-                finding.evidence,
+                # A plain dict: a report goes through pickle, from worker processes and into caches.
+                dict(finding.evidence),
             )
         )
     return tuple(checks)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product
@@ -168,3 +170,12 @@ def test_as_of_is_the_blocks_time_and_only_where_the_ledger_was_needed() -> None
     assert as_of["status"] == report.as_of
     assert report.as_of.tzinfo is UTC
     assert reports()["unknown"].as_of > datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["valid", "revoked", "tampered", "unknown"])
+def test_a_report_survives_the_way_from_a_worker_process(name: str) -> None:
+    report = reports()[name]
+    for other in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):  # noqa: S301
+        assert other == report
+        assert other.to_text() == report.to_text()
+        assert other.to_json() == report.to_json()
