@@ -107,7 +107,7 @@ def make_receipt(
         height=height,
         index=index,
         as_of=datetime.now(UTC) if as_of is None else as_of,
-        code=code,
+        code=int(code),  # a member of ReceiptCode prints, and is logged, otherwise than a number
         name=name,
         remedy=remedy,
         applied=code == ReceiptCode.APPLIED,

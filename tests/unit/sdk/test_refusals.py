@@ -6,7 +6,7 @@ import pytest
 from ledger.model.receipts import ApiReason, ReceiptCode
 from sdk.errors import RefusedError, UnavailableError
 from sdk.node_api import CallFault, NodeCallError
-from sdk.refusals import as_write_error
+from sdk.refusals import as_write_error, make_receipt
 
 TRANSACTION_ID = "00" * 32
 
@@ -26,3 +26,10 @@ def test_what_admission_refuses_like_execution_is_refused(code: ReceiptCode) -> 
     assert isinstance(error, RefusedError)
     assert error.code == code.name
     assert not error.receipt.applied
+
+
+@pytest.mark.parametrize("code", [ReceiptCode.ACCEPTED, int(ReceiptCode.APPLIED), 999_999])
+def test_the_code_of_a_receipt_is_a_plain_number(code: int) -> None:
+    receipt = make_receipt(code, transaction_id="")
+    assert type(receipt.code) is int
+    assert receipt.code == code
