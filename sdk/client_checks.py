@@ -9,8 +9,9 @@ own checks are the ones that count; a development network can be asked without t
 from __future__ import annotations
 
 from ledger.model.charter_document import Charter
+from ledger.model.did_update import check_did_update
 from ledger.model.operation_lint import find_in_operation
-from ledger.model.operations import EndorseOrganisation, PublishResource
+from ledger.model.operations import EndorseOrganisation, PublishResource, UpdateDid
 from ledger.model.organisation_request import RequestError, check_organisation_request
 from ledger.model.receipts import ReceiptCode
 from ledger.model.resource_content import ContentError, check_content
@@ -30,8 +31,8 @@ def check_operation(operation: Operation, *, network: str, charter: Charter) -> 
     """Refuse what needs no state to be refused.
 
     Raises:
-        OperationRefusal: PERSONAL_DATA, the codes of `check_organisation_request` and of
-            `check_content`.
+        OperationRefusal: PERSONAL_DATA, the codes of `check_organisation_request`,
+            `check_did_update` and `check_content`.
     """
     finding = find_in_operation(operation)
     if finding is not None:
@@ -43,6 +44,8 @@ def check_operation(operation: Operation, *, network: str, charter: Charter) -> 
             check_organisation_request(
                 operation.request, operation.request_signatures, network=network
             )
+        elif isinstance(operation, UpdateDid):
+            check_did_update(operation)
         elif isinstance(operation, PublishResource):
             check_content(
                 operation.type,

@@ -23,6 +23,7 @@ from ledger.model.canonical_json import JsonError, encode_json
 from ledger.model.civil_date import OPEN_END
 from ledger.model.codec import encode
 from ledger.model.hashes import possession_message
+from ledger.model.identifiers import network_of_did
 from ledger.model.keys import KeyFormatError, KeyRole
 from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from ledger.model.transaction import Operation as ModelOperation
@@ -83,7 +84,9 @@ class AddSite(Operation):
     """Code, such as EC."""
 
     def to_model(self) -> model.AddSite:
-        return model.AddSite(self.organisation, self.code, self.name, self.province)
+        return model.AddSite(
+            _check_did(self.organisation, "organisation"), self.code, self.name, self.province
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class UpdateDid(Operation):
 
     def to_model(self) -> model.UpdateDid:
         return model.UpdateDid(
-            did=self.did,
+            did=_check_did(self.did, "did"),
             expected_version=self.expected_version,
             set_services=tuple(model.Service(s.id, s.type, s.endpoint) for s in self.set_services),
             remove_services=tuple(self.remove_services),
@@ -168,7 +171,7 @@ class RotateKey(Operation):
 
     def to_model(self) -> model.RotateKey:
         return model.RotateKey(
-            did=self.did,
+            did=_check_did(self.did, "did"),
             expected_version=self.expected_version,
             retired_key_id=self.retired_key_id,
             new_key=self.new_key.to_model(),
@@ -256,7 +259,7 @@ class UpdateStatusList(Operation):
                 remedy="Use a value that fits into the bits of the list.",
             )
         return model.UpdateStatusList(
-            owner=self.owner,
+            owner=_check_did(self.owner, "owner"),
             list_id=self.list_id.bytes,
             base_version=self.base_version,
             indexes=tuple(index for index, _ in changes),
@@ -282,7 +285,7 @@ class GrantAccreditation(Operation):
 
     def to_model(self) -> model.GrantAccreditation:
         return model.GrantAccreditation(
-            grantee=self.grantee,
+            grantee=_check_did(self.grantee, "grantee"),
             powers=_sorted(self.powers),
             scope=model.Scope(
                 sub_frameworks=_sorted(self.sub_frameworks),
@@ -353,6 +356,17 @@ class WithdrawAccreditation(Operation):
             parse_reason(self.reason),
             self.ab_initio,
         )
+
+
+def _check_did(value: str, name: str) -> str:
+    # Names are the Accreditor's: they cost a read, and an operation is a value.
+    if network_of_did(value) is None:
+        raise CallerError(
+            f"{name} is no DID",
+            code="DID_MALFORMED",
+            remedy="Give the DID: `client.organisation(NAME).value.did`, or `pset org show NAME`.",
+        )
+    return value
 
 
 def _sorted(values: Sequence[str]) -> tuple[str, ...]:

@@ -269,6 +269,21 @@ def test_requests_that_nobody_could_endorse(changes: dict[str, Any], code: str) 
     refuse(code, lambda: request_file(**changes))
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        AddSite("gaa", "2", "Site", "EC"),
+        UpdateDid("gaa", 1, remove_services=["x"]),
+        UpdateStatusList("gaa", LIST_ID, 0, {1: 1}),
+        GrantAccreditation("qcto:SDP-0142", ["train"], date(2026, 1, 1), None),
+        GrantAccreditation(DID + "0", ["train"], date(2026, 1, 1), None),
+    ],
+)
+def test_an_operation_names_organisations_by_did(operation: Operation) -> None:
+    error = refuse("DID_MALFORMED", operation.to_model)
+    assert "organisation(NAME).value.did" in error.remedy
+
+
 # Client checks -----------------------------------------------------------------------------------
 
 GENESIS = make_genesis()
@@ -289,6 +304,12 @@ def check(operation: Operation) -> None:
             ),
             "PERSONAL_DATA",
         ),
+        (
+            UpdateDid(DID, 1, set_services=[Service("a", "Web", "http://x.example")]),
+            "FIELD_INVALID",
+        ),
+        (UpdateDid(DID, 1, remove_services=["No Such"]), "SERVICE_UNKNOWN"),
+        (UpdateDid(DID, 1), "FIELD_INVALID"),
         (PublishResource("sample", "DisplayBundle", b"no json"), "RESOURCE_CONTENT_INVALID"),
         (PublishResource("sample", "SkillAlignment", b"{}"), "RESOURCE_TYPE_UNSUPPORTED"),
         (
