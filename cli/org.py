@@ -235,9 +235,8 @@ def list_organisations(
         charter = client.network.genesis.charter
         _check_choice("type", organisation_type, charter.organisation_types)
         _check_choice("power", power, charter.powers)
-        proven = _ask_organisations(client, organisation_type or "", power, at)
+        proven, names = _ask_organisations(client, organisation_type or "", power, at)
     found = proven.value
-    names = {item.did: item.short_name for item in found}
     rows = [
         (
             item.short_name,
@@ -268,19 +267,23 @@ def _check_choice(what: str, value: str | None, known: Sequence[str]) -> None:
 
 def _ask_organisations(
     client: LedgerClient, organisation_type: str, power: str | None, at: When
-) -> Proven[Sequence[Organisation]]:
-    """All in one question, so that one proof shows that none is left out."""
+) -> tuple[Proven[Sequence[Organisation]], Mapping[str, str]]:
+    """All in one question, so that one proof shows that none is left out; and short names by DID,
+    those of who vouched for them included.
+    """
+    from ledger.model.identifiers import is_did
     from sdk.accreditations import read_accreditations
     from sdk.errors import CallerError
     from sdk.moments import day_asked, resolve_moment
     from sdk.organisations import ORGANISATION_UNKNOWN, list_organisations, read_organisation
     from sdk.reader import StateView
+    from sdk.results import Proven as ProvenAnswer
 
     at_ms = client.run(resolve_moment(at, client.reader, client.aio.now_ms))
     day = day_asked(at, at_ms, client.aio.now_ms)
     network = client.network.genesis.network
 
-    def question(view: StateView) -> Sequence[Organisation]:
+    def question(view: StateView) -> tuple[Sequence[Organisation], Mapping[str, str]]:
         found: list[Organisation] = []
         for item in list_organisations(view, organisation_type):
             try:
@@ -294,9 +297,16 @@ def _ask_organisations(
                 if not any(power in grant.powers and grant.status == "active" for grant in grants):
                     continue
             found.append(then)
-        return found
+        names = {item.did: item.short_name for item in found}
+        for did in dict.fromkeys(item.vouched_by for item in found):
+            if did not in names and is_did(did, network):
+                names[did] = read_organisation(view, did, network, at_ms).short_name
+        return found, names
 
-    return client.ask(question)
+    proven = client.ask(question)
+    found, names = proven.value
+    held = ProvenAnswer(found, proven.height, proven.as_of, proven.verified, proven.proof)
+    return held, names
 
 
 @org.command(

@@ -96,6 +96,8 @@ def test_endorse_show_and_list(pset: Pset, request_file: Path, tmp_path: Path) -
     assert len(names) == 10
     found = pset.done("org", "list", "--type", "provider")["organisations"]
     assert [item["short_name"] for item in found] == ["gaa", "ekt"]
+    assert "did:pset:" not in pset.words("org", "list", "--type", "provider").stdout
+    assert "qcto" in pset.words("org", "list", "--type", "provider").stdout
 
 
 def test_the_same_again_is_refused_and_says_why(pset: Pset, request_file: Path) -> None:
