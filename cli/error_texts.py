@@ -139,6 +139,10 @@ _INPUT: Final = {
         "This cannot be a passphrase.",
         "Use one of 1 to 1024 bytes.",
     ),
+    "PASSPHRASE_FILE_PERMISSIONS": (
+        "Others may read or change the file named in PSET_PASSPHRASE_FILE.",
+        "chmod 600 it.",
+    ),
     "PASSPHRASE_FILE_UNREADABLE": (
         "The file named in PSET_PASSPHRASE_FILE cannot be read.",
         "Name a text file of one line.",
@@ -234,6 +238,10 @@ _INPUT: Final = {
     "SOURCE_NOT_FOUND": (
         "What is to be verified is no file and no credential as text.",
         "Check the path; - reads standard input.",
+    ),
+    "SOURCE_EMPTY": (
+        "An empty text was given in the place of a file.",
+        "Give a file, - or the text of a credential; see whether a variable is empty.",
     ),
     "SOURCE_IS_DIRECTORY": ("A directory is no credential.", "Name the files in it."),
     "SOURCE_REPEATED": ("Standard input is named twice.", "Name it once."),

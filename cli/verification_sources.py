@@ -58,7 +58,7 @@ def find_sources(given: Sequence[str]) -> tuple[Source, ...]:
     """The sources meant.
 
     Raises:
-        CommandError: SOURCE_NOT_FOUND, SOURCE_IS_DIRECTORY, SOURCE_REPEATED, TOO_MANY_SOURCES.
+        CommandError: SOURCE_EMPTY, SOURCE_NOT_FOUND, SOURCE_IS_DIRECTORY, SOURCE_REPEATED, TOO_MANY_SOURCES.
     """
     if len(given) > SOURCES_COUNT_MAX:
         raise CommandError(
@@ -90,6 +90,13 @@ def _find(given: str) -> Source:
         return Source("(standard input)", given)
     if is_text(given):
         return Source("(text)", given)
+    if not given.strip():
+        raise CommandError(
+            "an empty text was given as a source",
+            code="SOURCE_EMPTY",
+            remedy="Give a file, - for standard input, or the text of a credential in quotes; in a"
+            " script, see whether a variable is empty.",
+        )
     path = Path(given)
     if path.is_dir():
         raise CommandError(

@@ -7,6 +7,7 @@ An edge, as `sdk.home`: nothing below reads the environment.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ def find_passphrase(
     """What is given, else what reads the file named in the environment, else None.
 
     The file is read only when the passphrase is needed; then KeyAccessError
-    PASSPHRASE_FILE_UNREADABLE may come.
+    PASSPHRASE_FILE_UNREADABLE or PASSPHRASE_FILE_PERMISSIONS may come.
     """
     if given is not None:
         return given
@@ -34,6 +35,14 @@ def find_passphrase(
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            # A pipe has no readers but its own; a file does.
+            if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+                raise KeyAccessError(
+                    f"others may read or change {path}, which holds a passphrase",
+                    code="PASSPHRASE_FILE_PERMISSIONS",
+                    remedy=f"chmod 600 {path}",
+                )
             data = file.read(PASSPHRASE_FILE_SIZE_MAX + 1)
         if len(data) > PASSPHRASE_FILE_SIZE_MAX:
             raise ValueError("too long")

@@ -112,6 +112,7 @@ def test_a_passphrase_comes_from_the_file_named(
     assert code_of(caught) == "PASSPHRASE_NEEDED"
     file = tmp_path / "passphrase"
     file.write_text("open sesame\n")
+    file.chmod(0o600)
     monkeypatch.setenv("PSET_PASSPHRASE_FILE", str(file))
     assert ask() == "open sesame"
 

@@ -76,6 +76,7 @@ def test_no_organisation_no_key(tmp_path: Path) -> None:
 def test_a_passphrase_file_encrypts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "passphrase"
     file.write_text("open sesame\n")
+    file.chmod(0o600)
     monkeypatch.setenv("PSET_PASSPHRASE_FILE", str(file))
     made = pset("key", "generate", "ledger", "--role", "ledger").data
     assert made["encrypted"] is True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import ExitCode
+from cli.errors import CommandError, ExitCode
 from cli.verification_sources import SOURCE_SIZE_MAX, find_sources, is_text
 from cli.verification_words import escape_report, one_line, style_report
 from cli.verify import exit_code_of, worse
@@ -52,6 +52,14 @@ def test_a_credential_may_be_pasted(text: str) -> None:
     assert source.read() == text.encode()
     assert is_text(text)
     assert not is_text("file.vc.json")
+
+
+@pytest.mark.parametrize("given", ["", "  "])
+def test_an_empty_source_is_called_empty(given: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        find_sources([given])
+    assert caught.value.code == "SOURCE_EMPTY"
+    assert [source.problem is not None for source in find_sources(["{}", given])] == [False, True]
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
