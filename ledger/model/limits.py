@@ -75,5 +75,7 @@ GRANTS_LISTED_COUNT_MAX = 16_384
 half of what the questions of our client may look up.
 """
 CHILDREN_PAGE_COUNT_MAX = 1_000
+DOCUMENT_VALUES_COUNT_MAX = 8_192
+"""Values and member names of a resource's content: each is looked at by itself."""
 JSON_DEPTH_MAX = 16
 """Nesting of JSON documents on the ledger."""

@@ -16,11 +16,39 @@ not intent; the Protection of Personal Information Act 4 of 2013 binds the publi
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from ledger.model.canonical_json import JsonValue
-from ledger.model.json_fields import is_calendar_date, place
+from ledger.model.id_numbers import (
+    BREAK,
+    ID_NUMBER_LENGTH,
+    find_hash_spans,
+    find_id_number,
+    is_sa_id_number,
+)
+from ledger.model.json_fields import place
+
+__all__ = [
+    "BIRTH_DATE",
+    "DOCUMENT_TEXT_LENGTH_MAX",
+    "EMAIL",
+    "ID_NUMBER_LENGTH",
+    "NAME_LENGTH_MAX",
+    "PHONE",
+    "RULE_SET_VERSION",
+    "SA_ID_NUMBER",
+    "Finding",
+    "find_in_document",
+    "find_personal_data",
+    "find_text_not_allowed",
+    "is_document_text_allowed",
+    "is_name_allowed",
+    "is_sa_id_number",
+    "text_in",
+]
 
 RULE_SET_VERSION: Final = 3
 
@@ -29,7 +57,6 @@ NAME_LENGTH_MAX: Final = 120
 DOCUMENT_TEXT_LENGTH_MAX: Final = 2_000
 """Characters of one text within a document: a paragraph, not a report on somebody."""
 
-ID_NUMBER_LENGTH: Final = 13
 _ID_NUMBER_LENGTH_MIN: Final = 10
 """Of one written as a JSON number: up to three zeros at the front are lost."""
 
@@ -73,9 +100,6 @@ _NORMAL_FORMS: Final[dict[int, str | None]] = {
 }
 
 _DIGITS: Final = re.compile(r"[0-9]+", re.ASCII)
-_BETWEEN_GROUPS: Final = re.compile(r"[ .,:_/-]{1,3}", re.ASCII)
-_HEX_RUN: Final = re.compile(r"[0-9A-Fa-f-]{20,}", re.ASCII)
-_HEX_LETTER: Final = re.compile(r"[A-Fa-f]", re.ASCII)
 
 _WRITTEN_AT: Final = re.compile(r" ?[(\[] ?at ?[)\]] ?", re.ASCII | re.IGNORECASE)
 _WRITTEN_DOT: Final = re.compile(r" ?[(\[] ?dot ?[)\]] ?", re.ASCII | re.IGNORECASE)
@@ -85,50 +109,58 @@ _EMAIL: Final = re.compile(
     r"|\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[IPv6:)",
     re.ASCII,
 )
+# Each alternative begins with a character of its own and looks behind it afterwards: a search then
+# tries nothing where no number can begin.
 _PHONE: Final = re.compile(
-    r"(?<![0-9])(?:"
-    r"\(0[1-8][0-9]\)[ .-]{0,2}[0-9]{3}[ .-]{0,2}[0-9]{4}"
-    r"|0[1-8][0-9][ .-]{1,2}[0-9]{3}[ .-]{0,2}[0-9]{4}"
-    r"|0[1-8][0-9]{2}[ .-]{1,2}[0-9]{3}[ .-]{0,2}[0-9]{3}"
+    r"(?:"
+    r"\((?<![0-9]\()0[1-8][0-9]\)[ .-]{0,2}[0-9]{3}[ .-]{0,2}[0-9]{4}"
+    r"|0(?<![0-9]0)(?:[1-8][0-9](?:[ .-]{1,2}[0-9]{3}[ .-]{0,2}[0-9]{4}"
+    r"|[0-9][ .-]{1,2}[0-9]{3}[ .-]{0,2}[0-9]{3})"
     # In pairs: one of them is above 39, else these are five numbers.
-    r"|0[6-8](?=[ .0-9-]{0,14}[4-9][0-9])(?:[ .-][0-9]{2}){4}"
-    r"|0027(?:[ ()./-]{0,3}[0-9]){9,10}"
-    r"|27[ .-]{1,2}[1-8][0-9][ .-]{1,2}[0-9]{3}[ .-]{1,2}[0-9]{4}"
+    r"|[6-8](?=[ .0-9-]{0,14}[4-9][0-9])(?:[ .-][0-9]{2}){4}"
+    r"|027(?:[ ()./-]{0,3}[0-9]){9,10})"
+    r"|2(?<![0-9]2)7[ .-]{1,2}[1-8][0-9][ .-]{1,2}[0-9]{3}[ .-]{1,2}[0-9]{4}"
     r")(?![0-9])",
     re.ASCII,
 )
 _INTERNATIONAL: Final = re.compile(
-    r"(?<![0-9A-Za-z/+=_-])\+[1-9](?:[ ()./-]{0,3}[0-9]){7,14}(?![0-9A-Za-z])", re.ASCII
+    r"\+(?<![0-9A-Za-z/+=_-]\+)[1-9](?:[ ()./-]{0,3}[0-9]){7,14}(?![0-9A-Za-z])", re.ASCII
 )
-_BARE_PHONE: Final = re.compile(r"(?<![0-9])(?:0[1-8][0-9]{8}|27[1-8][0-9]{8})(?![0-9])", re.ASCII)
+_BARE_PHONE: Final = re.compile(
+    r"(?:0(?<![0-9]0)[1-8][0-9]{8}|2(?<![0-9]2)7[1-8][0-9]{8})(?![0-9])", re.ASCII
+)
 # Words before a bare number that say what it is; it is no phone number then.
 _NUMBER_WORD: Final = re.compile(
-    r"(?:curriculum|saqa|saqa id|qualification id|ofo|code|iso)(?: (?:code|id|no|number))?[ :.#]{0,3}$",
+    r"(?:curriculum|saqa|saqa id|qualification id|ofo|code|iso)(?: (?:code|id|no|number))?[ :.#]{0,3}\Z",
     re.ASCII | re.IGNORECASE,
 )
 _NUMBER_WORD_REACH: Final = 40
 
+# What follows looks at texts in small letters.
 _MONTH: Final = (
     r"(?:jan|feb|mar|maa|mrt|apr|may|mei|jun|jul|aug|sep|oct|okt|nov|dec|des)[a-z]{0,7}\.?"
 )
 _YEAR: Final = r"(?:19|20)[0-9]{2}"
-_ANY_DATE: Final = (
-    rf"(?:{_YEAR}[-/. ][0-9]{{1,2}}[-/. ][0-9]{{1,2}}"
-    rf"|[0-9]{{1,2}}[-/. ][0-9]{{1,2}}[-/. ]{_YEAR}"
-    rf"|{_MONTH} (?:[0-9]{{1,2}}(?:st|nd|rd|th)?,? )?{_YEAR}"
-    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH},?[ -]{_YEAR}"
-    r"|(?:19|20)[0-9]{6})"
+_DIGITS_FIRST: Final = (
+    rf"(?:{_YEAR}(?:[-/. ][0-9]{{1,2}}[-/. ][0-9]{{1,2}}|[0-9]{{4}})"
+    rf"|[0-9]{{1,2}}(?:[-/. ][0-9]{{1,2}}[-/. ]{_YEAR}"
+    rf"|(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH},?[ -]{_YEAR}))"
 )
 _SHORT_DATE: Final = r"[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])"
-_DATE: Final = re.compile(_ANY_DATE, re.ASCII | re.IGNORECASE)
-_BIRTH: Final = (
-    r"(?:(?<![a-z])(?:born|dob(?![a-z])|d\.o\.b|geb\.)|geboor|gebore"
-    r"|birth(?! (?:regist|rate|control|weight)))"
+_DIGITS_DATE: Final = re.compile(_DIGITS_FIRST, re.ASCII)
+_BIRTH_DIGITS_DATE: Final = re.compile(rf"{_DIGITS_FIRST}|{_SHORT_DATE}", re.ASCII)
+_MONTH_DATE: Final = re.compile(rf"{_MONTH} (?:[0-9]{{1,2}}(?:st|nd|rd|th)?,? )?{_YEAR}", re.ASCII)
+_BIRTH_WORD: Final = re.compile(
+    r"b(?:(?<![a-z]b)orn|irth(?! (?:regist|rate|control|weight)))"
+    r"|d(?<![a-z]d)ob(?![a-z])|geb(?:(?<![a-z]geb)\.|oor|ore)",
+    re.ASCII,
 )
-_BIRTH_LABEL: Final = re.compile(_BIRTH, re.ASCII | re.IGNORECASE)
-_BIRTH_DATE: Final = re.compile(
-    rf"{_BIRTH}[^0-9]{{0,80}}?(?:{_ANY_DATE}|(?<![0-9]){_SHORT_DATE})", re.ASCII | re.IGNORECASE
-)
+_BIRTH_INITIALS: Final = re.compile(r"d(?<![a-z]d)\.o\.b", re.ASCII)
+"""Apart from the words: its last letter may begin one."""
+_BIRTH_STEMS: Final = ("born", "dob", "d.o.b", "geb.", "geboor", "gebore", "birth")
+_BIRTH_REACH: Final = 80
+"""Characters, none of them a digit, that may stand between the word and the date."""
+_DIGIT_OR_BREAK: Final = re.compile(r"[0-9\n]", re.ASCII)
 _ASCII_SPACES: Final = re.compile("[\t\n\r]")
 """Of the forms that are undone, those that ASCII has."""
 _FOUR_DIGITS: Final = re.compile(r"(?:[0-9][^0-9]*+){4}", re.ASCII)
@@ -156,29 +188,6 @@ def is_document_text_allowed(text: str) -> bool:
     return (text.isascii() and text.isprintable()) or _DOCUMENT_TEXT.fullmatch(text) is not None
 
 
-def is_sa_id_number(digits: str) -> bool:
-    """Whether 13 digits form a South African identity number: YYMMDD, four digits of sequence,
-    citizenship 0 to 2, one digit, Luhn check digit.
-    """
-    if len(digits) != 13 or not digits.isascii() or not digits.isdigit():
-        return False
-    year, month, day = int(digits[:2]), int(digits[2:4]), int(digits[4:6])
-    # The century is not in the number: 29 February counts when either century has it.
-    if not any(is_calendar_date(century + year, month, day) for century in (1900, 2000)):
-        return False
-    return digits[10] in "012" and _is_luhn(digits)
-
-
-def _is_luhn(digits: str) -> bool:
-    total = 0
-    for position, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if position % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
-
-
 def find_personal_data(text: str, *, label: str = "", is_identifier: bool = False) -> str | None:
     """The rule that `text` breaks, or None.
 
@@ -187,21 +196,36 @@ def find_personal_data(text: str, *, label: str = "", is_identifier: bool = Fals
         label: name of the field that holds it; a label about birth makes any date a birth date.
         is_identifier: codes and short names; ten bare digits are no phone number there.
     """
+    return _find_rule(
+        _normalise(text),
+        is_identifier=is_identifier,
+        is_about_birth=bool(label) and _is_about_birth(label),
+    )
+
+
+def _find_rule(text: str, *, is_identifier: bool, is_about_birth: bool) -> str | None:
+    """The rule that a normalised text breaks."""
+    if "@" not in text and _FOUR_DIGITS.search(text) is None:
+        return None
+    if find_id_number(text) is not None:
+        return SA_ID_NUMBER
+    if _find_email(text) is not None:
+        return EMAIL
+    if not is_identifier and _find_phone(text) is not None:
+        return PHONE
+    if _find_birth_date(text) is not None:
+        return BIRTH_DATE
+    if is_about_birth and _find_date(text) is not None:
+        return BIRTH_DATE
+    return None
+
+
+def _normalise(text: str) -> str:
     if not text.isascii() or _ASCII_SPACES.search(text):
         text = text.translate(_NORMAL_FORMS)
     if ("(" in text or "[" in text) and ("at" in text or "AT" in text or "At" in text):
         text = _WRITTEN_DOT.sub(".", _WRITTEN_AT.sub("@", text))
-    if "@" not in text and _FOUR_DIGITS.search(text) is None:
-        return None
-    if _is_holding_id_number(text):
-        return SA_ID_NUMBER
-    if "@" in text and _EMAIL.search(text):
-        return EMAIL
-    if not is_identifier and _is_holding_phone(text):
-        return PHONE
-    if _BIRTH_DATE.search(text) or (label and _is_about_birth(label) and _DATE.search(text)):
-        return BIRTH_DATE
-    return None
+    return text
 
 
 def text_in(octets: bytes) -> str:
@@ -216,65 +240,109 @@ def text_in(octets: bytes) -> str:
     return text if text.isprintable() else ""
 
 
+def _to_small_letters(texts: str) -> str:
+    """The texts with ASCII letters only, small, and all places kept."""
+    return texts.encode("ascii", "replace").lower().decode("ascii")
+
+
 def _is_about_birth(label: str) -> bool:
-    return _BIRTH_LABEL.search(label) is not None
+    return bool(_list_birth_words(_to_small_letters(label)))
 
 
-def _hash_spans(text: str) -> list[tuple[int, int]]:
-    """Where hashes, keys and UUIDs in hexadecimal stand: their digits are nobody's."""
-    return [
-        match.span()
-        for match in _HEX_RUN.finditer(text)
-        if _HEX_LETTER.search(match[0]) is not None
-    ]
+def _list_birth_words(small: str) -> list[int]:
+    """Where words about birth end, in order."""
+    if not any(stem in small for stem in _BIRTH_STEMS):
+        return []
+    ends = [match.end() for match in _BIRTH_WORD.finditer(small)]
+    initials = [match.end() for match in _BIRTH_INITIALS.finditer(small)]
+    return sorted(ends + initials) if initials else ends
 
 
-def _is_inside(start: int, spans: list[tuple[int, int]]) -> bool:
-    return any(first <= start < last for first, last in spans)
+# Each of these takes one or more normalised texts, parted by BREAK, and gives the number of the first
+# that breaks its rule. No pattern reaches over a BREAK.
 
 
-def _is_holding_id_number(text: str) -> bool:
-    """Whether 13 digits in a row, or whole groups of digits that make 13, are an identity number."""
-    groups = [(match.start(), match[0]) for match in _DIGITS.finditer(text)]
-    spans: list[tuple[int, int]] | None = None
-    for position, (start, digits) in enumerate(groups):
-        found = any(
-            is_sa_id_number(digits[offset : offset + ID_NUMBER_LENGTH])
-            for offset in range(len(digits) - ID_NUMBER_LENGTH + 1)
-        ) or is_sa_id_number(_join_groups(text, groups[position : position + ID_NUMBER_LENGTH]))
-        if found:
-            spans = _hash_spans(text) if spans is None else spans
-            if not _is_inside(start, spans):
-                return True
-    return False
+def _number_at(texts: str, position: int) -> int:
+    return texts.count(BREAK, 0, position)
 
 
-def _join_groups(text: str, groups: list[tuple[int, str]]) -> str:
-    """The first groups together, as long as only separators are between them, up to 13 digits."""
-    joined = ""
-    end = -1
-    for start, digits in groups:
-        if end >= 0 and _BETWEEN_GROUPS.fullmatch(text, end, start) is None:
+def _find_email(texts: str) -> int | None:
+    match = _EMAIL.search(texts) if "@" in texts else None
+    return None if match is None else _number_at(texts, match.start())
+
+
+def _find_phone(texts: str) -> int | None:
+    found = [match.start() for match in [_INTERNATIONAL.search(texts)] if match is not None]
+    spans = find_hash_spans(texts)
+    starts = [start for start, _ in spans]
+
+    def is_in_hash(position: int) -> bool:
+        before = bisect_right(starts, position) - 1
+        return before >= 0 and position < spans[before][1]
+
+    for match in _PHONE.finditer(texts):
+        if not is_in_hash(match.start()):
+            found.append(match.start())
             break
-        joined += digits
-        end = start + len(digits)
-        if len(joined) >= ID_NUMBER_LENGTH:
-            break
-    return joined
-
-
-def _is_holding_phone(text: str) -> bool:
-    if _INTERNATIONAL.search(text):
-        return True
-    spans = _hash_spans(text)
-    if any(not _is_inside(match.start(), spans) for match in _PHONE.finditer(text)):
-        return True
-    for match in _BARE_PHONE.finditer(text):
+    for match in _BARE_PHONE.finditer(texts):
         start = match.start()
-        before = text[max(0, start - _NUMBER_WORD_REACH) : start]
-        if not _is_inside(start, spans) and _NUMBER_WORD.search(before) is None:
-            return True
-    return False
+        before = texts[max(0, start - _NUMBER_WORD_REACH) : start]
+        if not is_in_hash(start) and _NUMBER_WORD.search(before) is None:
+            found.append(start)
+            break
+    return _number_at(texts, min(found)) if found else None
+
+
+def _find_birth_date(texts: str) -> int | None:
+    """A word about birth, and a date within reach with no other digit before it."""
+    small = _to_small_letters(texts)
+    ends = _list_birth_words(small)
+    if not ends:
+        return None
+    found = [
+        position
+        for position in (_find_birth_then_digits(small, ends), _find_birth_then_month(small, ends))
+        if position is not None
+    ]
+    return _number_at(texts, min(found)) if found else None
+
+
+def _find_birth_then_digits(small: str, ends: Sequence[int]) -> int | None:
+    """A date that begins with a digit begins with the first one after the word."""
+    word = 0
+    while word < len(ends):
+        digit = _DIGIT_OR_BREAK.search(small, ends[word])
+        if digit is None:
+            return None
+        position = digit.start()
+        # Of the words before this digit the last is the nearest.
+        word = bisect_right(ends, position, word)
+        if position - ends[word - 1] <= _BIRTH_REACH and _BIRTH_DIGITS_DATE.match(small, position):
+            return position
+    return None
+
+
+def _find_birth_then_month(small: str, ends: Sequence[int]) -> int | None:
+    for match in _MONTH_DATE.finditer(small):
+        position = match.start()
+        word = bisect_right(ends, position) - 1
+        if (
+            word >= 0
+            and position - ends[word] <= _BIRTH_REACH
+            and _DIGIT_OR_BREAK.search(small, ends[word], position) is None
+        ):
+            return position
+    return None
+
+
+def _find_date(texts: str) -> int | None:
+    small = _to_small_letters(texts)
+    found = [
+        match.start()
+        for match in (_DIGITS_DATE.search(small), _MONTH_DATE.search(small))
+        if match is not None
+    ]
+    return _number_at(texts, min(found)) if found else None
 
 
 def find_in_document(value: JsonValue, where: str = "", label: str = "") -> Finding | None:
@@ -282,53 +350,99 @@ def find_in_document(value: JsonValue, where: str = "", label: str = "") -> Find
 
     Places are positions: `content{1}[0]` is the first element of the second member. What a member
     is called may itself be what must not be copied.
+
+    All texts are looked at together, once for each rule: a document costs what its size says,
+    whatever it holds.
     """
-    found = _find_in_value(value, label)
-    return Finding(found[0], where + found[1]) if found else None
+    pieces: list[_Piece] = []
+    _collect(value, None, pieces, is_about_birth=bool(label) and _is_about_birth(label))
+    first = _find_first(pieces)
+    if first is None:
+        return None
+    piece = pieces[first]
+    rule = _find_rule(
+        piece.text, is_identifier=piece.is_identifier, is_about_birth=piece.is_about_birth
+    )
+    assert rule is not None, "a text alone breaks the rule that it breaks among others"
+    return Finding(rule, where + _place(piece.place))
 
 
-def _find_in_value(value: JsonValue, label: str) -> tuple[str, str] | None:
-    """A rule, and the place within `value`, which is put together only when there is one."""
-    if isinstance(value, str):
-        rule = find_personal_data(value, label=label)
-        return (rule, "") if rule else None
-    if isinstance(value, int) and not isinstance(value, bool):
-        rule = _find_in_number(value, label)
-        return (rule, "") if rule else None
-    if isinstance(value, list):
-        for position, item in enumerate(value):
-            found = _find_in_value(item, label)
-            if found:
-                return found[0], place("", position) + found[1]
-        if _is_holding_id_number(_join_numbers(value)):
-            return SA_ID_NUMBER, ""
-    elif isinstance(value, dict):
-        # What a label says holds for everything below it, such as the examples of a schema.
-        inherited = label if label and _is_about_birth(label) else None
-        for position, (name, item) in enumerate(value.items()):
-            rule = find_personal_data(name)
-            if rule:
-                return rule, _place_of_member(position)
-            found = _find_in_value(item, name if inherited is None else inherited)
-            if found:
-                return found[0], _place_of_member(position) + found[1]
-    return None
+_Place: TypeAlias = "tuple[_Place, str, int] | None"
+"""The place that it lies within, an opening bracket or brace, and the position."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A text of a document, or what numbers and lists say as a text."""
+
+    text: str
+    """Normalised."""
+    place: _Place
+    is_identifier: bool = False
+    is_about_birth: bool = False
+
+
+def _place(place: _Place) -> str:
+    steps: list[str] = []
+    while place is not None:
+        place, bracket, position = place
+        steps.append(f"[{position}]" if bracket == "[" else _place_of_member(position))
+    return "".join(reversed(steps))
 
 
 def _place_of_member(position: int) -> str:
     return f"{{{position}}}"
 
 
-def _find_in_number(value: int, label: str) -> str | None:
-    text = str(value)
-    # A number has lost the zeros of those born from 2000 to 2009.
-    if len(text) >= _ID_NUMBER_LENGTH_MIN and is_sa_id_number(text.zfill(ID_NUMBER_LENGTH)):
-        return SA_ID_NUMBER
-    return find_personal_data(text, label=label, is_identifier=True)
+def _find_first(pieces: Sequence[_Piece]) -> int | None:
+    """The first piece that breaks a rule."""
+    firsts: list[int] = []
+    everything = BREAK.join([piece.text for piece in pieces])
+    for rule in (find_id_number, _find_email, _find_birth_date):
+        found = rule(everything)
+        if found is not None:
+            firsts.append(found)
+    for rule, numbers in (
+        (_find_phone, [n for n, piece in enumerate(pieces) if not piece.is_identifier]),
+        (_find_date, [n for n, piece in enumerate(pieces) if piece.is_about_birth]),
+    ):
+        found = rule(BREAK.join([pieces[number].text for number in numbers])) if numbers else None
+        if found is not None:
+            firsts.append(numbers[found])
+    return min(firsts) if firsts else None
+
+
+def _collect(value: JsonValue, place: _Place, into: list[_Piece], *, is_about_birth: bool) -> None:
+    """The pieces of a document, in the order in which they are looked at.
+
+    What a label about birth says holds for everything below it, such as the examples of a schema.
+    """
+    if isinstance(value, str):
+        into.append(_Piece(_normalise(value), place, is_about_birth=is_about_birth))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        text = str(value)
+        if _ID_NUMBER_LENGTH_MIN <= len(text) < ID_NUMBER_LENGTH and value > 0:
+            # A number has lost the zeros of those born from 2000 to 2009.
+            into.append(_Piece(text.zfill(ID_NUMBER_LENGTH), place, is_identifier=True))
+        into.append(_Piece(text, place, is_identifier=True, is_about_birth=is_about_birth))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            _collect(item, (place, "[", position), into, is_about_birth=is_about_birth)
+        joined = _join_numbers(value)
+        if joined:
+            into.append(_Piece(joined, place, is_identifier=True))
+    elif isinstance(value, dict):
+        for position, (name, item) in enumerate(value.items()):
+            member = (place, "{", position)
+            into.append(_Piece(_normalise(name), member))
+            _collect(item, member, into, is_about_birth=is_about_birth or _is_about_birth(name))
 
 
 def _join_numbers(values: list[JsonValue]) -> str:
-    """The elements of a list that are digits, as one text: a number may be dealt out to several."""
+    """The elements of a list that are digits, as one text: a number may be dealt out to several.
+
+    Only identity numbers are written so.
+    """
     return "|".join(
         " ".join(run)
         for run in _runs([str(item) if isinstance(item, (str, int)) else "" for item in values])

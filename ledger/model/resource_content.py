@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a resource of each type must look like. The SDK asks before sending, every node again.
 
-All content is JSON (integers only, at most 16 levels) whose texts are allowed texts and which holds
+All content is JSON (integers only, at most 16 levels and 8,192 values and member names) whose texts are allowed texts and which holds
 no personal data. Beyond that:
 
 JsonSchema          `ledger.model.json_schema`
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final
+from hashlib import sha256
+from threading import Lock
+from typing import Final, TypeAlias
 
 from ledger.model.canonical_json import JsonError, JsonValue, decode_json
 from ledger.model.identifiers import is_qualification, is_resource_name
@@ -30,7 +31,7 @@ from ledger.model.json_fields import (
     read_text,
 )
 from ledger.model.json_schema import check_json_schema
-from ledger.model.limits import CONTENT_SIZE_MAX, TEXT_SIZE_MAX
+from ledger.model.limits import CONTENT_SIZE_MAX, DOCUMENT_VALUES_COUNT_MAX, TEXT_SIZE_MAX
 from ledger.model.operations import ResourceType
 from ledger.model.personal_data import find_in_document, find_text_not_allowed
 from ledger.model.qualification import check_qualification
@@ -44,10 +45,8 @@ MEDIA_TYPES: Final = {
 }
 """Media types by resource type; other types are not supported yet."""
 
-EXAMINED_COUNT_MAX: Final = 2_048
-"""Contents remembered as good: more than wait for a block, at most 8 MB."""
-EXAMINED_SIZE_MAX: Final = 4 * 1024
-"""Bytes of the largest content that is remembered."""
+EXAMINED_COUNT_MAX: Final = 8_192
+"""Contents remembered as good, by their SHA-256: more than wait for a block."""
 
 LANGUAGES_COUNT_MAX: Final = 32
 LABELS_COUNT_MAX: Final = 1_024
@@ -119,28 +118,56 @@ def check_content(
         document = decode_json(content, size_max=size_max)
     except JsonError as error:
         raise ContentError(ReceiptCode.RESOURCE_CONTENT_INVALID, "content", str(error)) from None
-    if len(content) <= EXAMINED_SIZE_MAX:
-        _examine_again(resource_type, name, content, tuple(powers))
-    else:
+    # What was found good a moment ago, at admission, is good at execution too: it depends on nothing
+    # but these. What is refused is not remembered.
+    key = (resource_type, name, sha256(content).digest(), tuple(powers))
+    if not _is_examined(key):
         _examine(resource_type, name, document, powers)
+        _remember(key)
     return document
 
 
-@lru_cache(maxsize=EXAMINED_COUNT_MAX)
-def _examine_again(
-    resource_type: ResourceType, name: str, content: bytes, powers: tuple[str, ...]
-) -> None:
-    """As `_examine`; what was found good a moment ago, at admission, is good at execution too.
+_Key: TypeAlias = "tuple[ResourceType, str, bytes, tuple[str, ...]]"
+_examined: Final[dict[_Key, None]] = {}
+_examined_lock: Final = Lock()
 
-    It depends on nothing but its arguments, and what is refused is not remembered.
-    """
-    document = decode_json(content, size_max=EXAMINED_SIZE_MAX)
-    _examine(resource_type, name, document, powers)
+
+def _is_examined(key: _Key) -> bool:
+    with _examined_lock:
+        return key in _examined
+
+
+def _remember(key: _Key) -> None:
+    with _examined_lock:
+        if len(_examined) >= EXAMINED_COUNT_MAX:
+            del _examined[next(iter(_examined))]  # the one that was remembered first
+        _examined[key] = None
+
+
+def _count_values(value: JsonValue) -> int:
+    """Values and member names, at least as far as DOCUMENT_VALUES_COUNT_MAX and one more."""
+    count = 0
+    pending = [value]
+    while pending and count <= DOCUMENT_VALUES_COUNT_MAX:
+        item = pending.pop()
+        count += 1
+        if isinstance(item, dict):
+            count += len(item)
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return count
 
 
 def _examine(
     resource_type: ResourceType, name: str, document: JsonValue, powers: Sequence[str]
 ) -> None:
+    if _count_values(document) > DOCUMENT_VALUES_COUNT_MAX:
+        raise ContentError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "content",
+            f"at most {DOCUMENT_VALUES_COUNT_MAX} values and member names",
+        )
     where = find_text_not_allowed(document, "content")
     if where is not None:
         raise ContentError(

@@ -13,6 +13,7 @@ from hashlib import sha256
 import pytest
 
 from ledger.model.canonical_json import JsonValue
+from ledger.model.id_numbers import is_sa_id_number
 from ledger.model.personal_data import (
     BIRTH_DATE,
     DOCUMENT_TEXT_LENGTH_MAX,
@@ -26,7 +27,6 @@ from ledger.model.personal_data import (
     find_text_not_allowed,
     is_document_text_allowed,
     is_name_allowed,
-    is_sa_id_number,
 )
 
 

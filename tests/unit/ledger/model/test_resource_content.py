@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
+from ledger.model import resource_content
 from ledger.model.charter import default_charter
 from ledger.model.json_schema import JSON_SCHEMA_DIALECT, SCHEMAS_COUNT_MAX
+from ledger.model.limits import DOCUMENT_VALUES_COUNT_MAX
 from ledger.model.operations import ResourceType
+from ledger.model.personal_data import Finding
 from ledger.model.qualification import QualificationFacts, decode_qualification_facts
 from ledger.model.receipts import ReceiptCode
 from ledger.model.resource_content import (
@@ -341,3 +345,52 @@ def test_what_was_found_good_is_good_for_that_name_type_and_vocabulary_only() ->
             content,
             powers=("delegate",),
         )
+
+
+def test_number_of_values_is_limited() -> None:
+    def bundle(count: int) -> dict[str, Any]:
+        labels = {f"a{number}": "b" for number in range(1_000)}
+        languages: dict[str, Any] = {f"a{chr(97 + n)}": labels for n in range(4)}
+        return {"languages": {**languages, "en": {f"a{n}": "b" for n in range(count)}}}
+
+    # The document, its one member, five languages and their labels: names and values.
+    full = (DOCUMENT_VALUES_COUNT_MAX - 3 - 2 * 5 - 2 * 4_000) // 2
+    check(ResourceType.DISPLAY_BUNDLE, bundle(full))
+    assert refusal(ResourceType.DISPLAY_BUNDLE, bundle(full + 1)) == (
+        ReceiptCode.LIMIT_EXCEEDED,
+        "content",
+    )
+
+
+def test_large_content_is_examined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    examined: list[object] = []
+    real = resource_content.find_in_document
+
+    def count(document: Any, where: str) -> Finding | None:
+        examined.append(document)
+        return real(document, where)
+
+    monkeypatch.setattr(resource_content, "find_in_document", count)
+    content = json.dumps({"languages": {"en": {f"l{n}": "x" * 1_000 for n in range(100)}}}).encode()
+    for _ in range(3):
+        check(ResourceType.DISPLAY_BUNDLE, content)
+    assert len(examined) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1 " * 990, "9" * 1_990, "born " * 398 + "1999", "gebore" * 330 + " 1 2 3 4", "\u00b9 " * 660],
+)
+def test_no_text_makes_content_dear(text: str) -> None:
+    """A tenth of a second is several times what 128 KB take, and a fraction of what digit by digit or
+    word by word took.
+    """
+    count = 64
+    content = json.dumps([text] * count, ensure_ascii=False).encode()
+    assert len(content) > 120_000
+    seconds: list[float] = []
+    for _ in range(3):
+        start = time.process_time()
+        refusal(ResourceType.DISPLAY_BUNDLE, content)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.1
