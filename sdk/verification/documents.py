@@ -35,6 +35,8 @@ _KINDS: Final = (
     (b"GIF8", "a picture (GIF)"),
 )
 """What people hand in instead, by how it begins."""
+_BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Of UTF-8 and of both kinds of UTF-16."""
 
 
 PURPOSES: Final[Mapping[str, StatusPurpose]] = {
@@ -121,6 +123,11 @@ def parse_document(data: bytes | str) -> ParsedDocument:
                 raise DocumentError(
                     f"this is {kind}, and it holds no credential that can be read", _ASK_FOR_FILE
                 )
+    if data.startswith(_BYTE_ORDER_MARKS) if isinstance(data, bytes) else data.startswith("\ufeff"):
+        raise DocumentError(
+            "this begins with a byte order mark, which an editor added when it saved the file",
+            "Ask for the file as it was issued, or save it as UTF-8 without a byte order mark.",
+        )
     if not data.strip():
         raise DocumentError("this is empty", _ASK_FOR_FILE)
     try:
