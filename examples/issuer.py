@@ -14,7 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from psetledger import CallerError, Draft, Issuer, LedgerClient, RefusedError, UnavailableError
+from psetledger import (
+    CallerError,
+    Draft,
+    IssuedCredential,
+    Issuer,
+    LedgerClient,
+    RefusedError,
+    UnavailableError,
+)
 
 TEMPLATE = "statement-of-results"  # a template published on the ledger; @1 pins its version
 POWER = "issue-statement-of-results"
@@ -25,6 +33,11 @@ def results_of(export: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for line in export.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         yield row.pop("student_no") + "/2026-1", row
+
+
+def is_revoked(client: LedgerClient, credential: IssuedCredential) -> bool:
+    """Whether the ledger says so now."""
+    return bool(client.status_list(credential.status_url).value[credential.status_index])
 
 
 def main(network: str, org: str, export: Path, out: Path) -> None:
@@ -40,6 +53,7 @@ def main(network: str, org: str, export: Path, out: Path) -> None:
 
         try:
             for record_id, values in results_of(export):
+                known = issuer.find(record_id)
                 try:
                     credential = issuer.issue(
                         Draft.from_template(TEMPLATE, values), record_id=record_id
@@ -47,9 +61,13 @@ def main(network: str, org: str, export: Path, out: Path) -> None:
                 except CallerError as error:  # this row only; field and rule, never the value
                     print("refused ", record_id, error.code, error.text)
                     continue
+                if known and is_revoked(client, known):  # never to be handed out again
+                    print("already there (revoked)", record_id, credential.credential_id)
+                    continue
                 name = record_id.replace("/", "_")
                 (out / f"{name}.vc.json").write_bytes(credential.document)
-                print("issued  ", record_id, credential.credential_id)
+                word = "already there" if known else "issued  "
+                print(word, record_id, credential.credential_id)
         except UnavailableError as error:  # power cut, thin line: nothing is lost
             raise SystemExit(
                 f"run me again in {error.retry_after or 'a while'}: I continue where I stopped"
