@@ -442,6 +442,10 @@ _NODE: Final = {
         "A key file of the node has another role.",
         "Put this validator's keys into its home.",
     ),
+    "DESCRIPTORS_TOO_FEW": (
+        "The system allows the node too few open files.",
+        "Raise the limit (ulimit -Hn, LimitNOFILE=), or lower api.connections_count_max.",
+    ),
     "LISTEN_FAILED": (
         "The node cannot listen at its address.",
         "Free the port, or choose another in config.toml.",

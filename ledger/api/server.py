@@ -29,7 +29,9 @@ RESPONSE_SIZE_MAX: Final = 16 * 1024 * 1024
 METADATA_SIZE_MAX: Final = 16 * 1024
 PING_INTERVAL_MS_MIN: Final = 10_000
 """A client that pings more often is cut off."""
-IDLE_CONNECTION_MS_MAX: Final = 30 * 60 * 1000
+IDLE_CONNECTION_MS_MAX: Final = 5 * 60 * 1000
+HANDSHAKE_MS_MAX: Final = 10_000
+"""How long a new connection may take until it can carry calls."""
 CONNECTION_AGE_MS_MAX: Final = 60 * 60 * 1000
 """A connection so old is closed in order; clients open another by themselves."""
 REFUSALS_COUNT_MAX: Final = 2_000
@@ -42,6 +44,7 @@ _SERVICES: Final = ("", LEDGER_SERVICE, QUERY_SERVICE, BLOCK_SERVICE, NODE_SERVI
 class ServerLimits:
     """How much one server takes on."""
 
+    connections_count_max: int
     calls_count_max: int
     calls_per_host_max: int
     streams_count_max: int
@@ -69,6 +72,8 @@ class ApiServer:
                 ("grpc.max_send_message_length", RESPONSE_SIZE_MAX),
                 ("grpc.max_metadata_size", METADATA_SIZE_MAX),
                 ("grpc.max_concurrent_streams", limits.streams_count_max),
+                ("grpc.max_allowed_incoming_connections", limits.connections_count_max),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS_MAX),
                 ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS_MAX),
                 ("grpc.max_connection_age_ms", CONNECTION_AGE_MS_MAX),
                 ("grpc.max_connection_age_grace_ms", WAIT_MS_MAX),

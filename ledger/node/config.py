@@ -54,6 +54,9 @@ class ApiOptions:
     names: tuple[str, ...] = _option(
         (), "Host names and addresses, besides the id and the local ones, in the TLS certificate."
     )
+    connections_count_max: int = _option(
+        1000, "Connections at once; more are closed at once.", low=1, high=100_000
+    )
     calls_count_max: int = _option(
         2000, "Calls served at once; more are refused.", low=1, high=100_000
     )

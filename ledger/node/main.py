@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.node.config import NodeConfig, load_config
+from ledger.node.descriptors import reserve_descriptors
 from ledger.node.errors import NodeError
 from ledger.node.logs import start_logging, stop_logging
 from ledger.node.process import hold_pid_file
@@ -64,6 +65,7 @@ def run_node(home: Path) -> None:
     """
     os.umask(0o077)
     config = load_config(home)
+    reserve_descriptors(config.api.connections_count_max)
     with hold_pid_file(home):
         handler = start_logging(home / "logs", level=config.log.level, log_format=config.log.format)
         try:

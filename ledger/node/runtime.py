@@ -118,6 +118,7 @@ def _make_server(config: NodeConfig, core: NodeCore, issuer: LeafIssuer) -> ApiS
             core.node,
             config.listen_address,
             limits=ServerLimits(
+                connections_count_max=config.api.connections_count_max,
                 calls_count_max=config.api.calls_count_max,
                 calls_per_host_max=config.api.calls_per_host_max,
                 streams_count_max=config.api.streams_count_max,

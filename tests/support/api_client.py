@@ -19,7 +19,9 @@ from ledger.api.server import ApiServer, ServerLimits
 from ledger.node.keys import ValidatorKeys
 from ledger.node.tls import LeafIssuer
 
-LIMITS = ServerLimits(calls_count_max=200, calls_per_host_max=200, streams_count_max=100)
+LIMITS = ServerLimits(
+    connections_count_max=100, calls_count_max=200, calls_per_host_max=200, streams_count_max=100
+)
 
 
 def wall_time_ms() -> int:

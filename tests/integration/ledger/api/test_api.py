@@ -17,6 +17,7 @@ import pytest
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
 from ledger.api import calls
+from ledger.api import server as server_module
 from ledger.api.calls import REQUEST_SIZE_SMALL_MAX
 from ledger.api.server import ApiServer, ServerLimits
 from ledger.api.services import GET_MANY_SIZE_MAX, REQUEST_SIZE_MAX
@@ -457,6 +458,44 @@ def test_calls_that_send_no_request_count_and_end(
         assert await call(channel, "NodeService/GetStatus", b"")
 
     run(tmp_path, scenario, limits=replace(LIMITS, calls_count_max=5))
+
+
+def test_silent_connections_are_few_and_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "HANDSHAKE_MS_MAX", 3_000)
+
+    async def scenario(
+        harness: NodeHarness, core: NodeCore, server: ApiServer, channel: grpc.aio.Channel
+    ) -> None:
+        assert await call(channel, "NodeService/GetStatus", b"")
+        silent: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        try:
+            silent += await asyncio.gather(
+                *(asyncio.open_connection("127.0.0.1", server.port) for _ in range(10))
+            )
+            # Beside the channel's own there is room for three; the others end at once.
+            ended = [asyncio.ensure_future(is_ended(reader)) for reader, _ in silent]
+            await asyncio.wait_for(until(lambda: sum(task.done() for task in ended) >= 7), 20)
+            assert sum(task.done() for task in ended) == 7
+            assert await call(channel, "NodeService/GetStatus", b""), "who is in stays in"
+            await asyncio.wait_for(asyncio.gather(*ended), 20)
+        finally:
+            for _, writer in silent:
+                writer.close()
+        certificate = harness.genesis.validators[0].tls_certificate
+        async with connected(server.port, certificate) as another:
+            assert await call(another, "NodeService/GetStatus", b"")
+
+    run(tmp_path, scenario, limits=replace(LIMITS, connections_count_max=4))
+
+
+async def is_ended(reader: asyncio.StreamReader) -> bool:
+    """Return when the other side closes."""
+    try:
+        return not await reader.read()
+    except ConnectionError:
+        return True
 
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
