@@ -55,8 +55,12 @@ def issue_at(
 ) -> IssuedCredential:
     """Issue with the dice falling on a place; a taken one counts on."""
     drawn = iter(range(index, index + 100))
+
+    def draw(_: int) -> int:
+        return next(drawn)
+
     with monkeypatch.context() as patch:
-        patch.setattr("sdk.issuer_store.secrets.randbelow", lambda _: next(drawn))
+        patch.setattr("sdk.issuer_store.secrets.randbelow", draw)
         issuer = Issuer(desk.client, store=path or desk.path, key=desk.signer)
         try:
             draft = desk.draft(given_name=f"Name {record_id}")
