@@ -171,8 +171,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Make the key with pset key generate.",
     ),
     "KEY_ROLE_MISSING": (
-        "The request lacks a key that every organisation needs.",
-        "Request with at least one admin key and one ledger key.",
+        "A key that every organisation needs is missing, or would be.",
+        "Request with an admin key and a ledger key; retire the last admin key with a new one.",
     ),
     "KEY_POSSESSION_INVALID": (
         "It is not proven that the holder of the new key agreed.",
@@ -191,7 +191,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Address the successor; pset org show names it.",
     ),
     "NAME_TAKEN": (
-        "Another organisation has this legal name, or one that differs only in case or marks.",
+        "Another organisation has this legal name, or one that looks like it.",
         "Look it up with pset org list; another body needs a name that tells it apart.",
     ),
     # Resources.

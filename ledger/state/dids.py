@@ -16,6 +16,7 @@ from typing import Final
 from ledger.model.codec import encode
 from ledger.model.did_update import check_did_update, check_new_key, check_possession
 from ledger.model.identifiers import is_did
+from ledger.model.keys import KeyRole
 from ledger.model.limits import (
     KEYS_COUNT_MAX,
     RECORD_HISTORY_COUNT_MAX,
@@ -34,6 +35,8 @@ RETIREMENT_RESERVE_SIZE: Final = 32 * 1024
 """Bytes that stay free for the ends of all keys and services: two instants of a key, one of a
 service, of at most 11 bytes each, and longer lengths around them.
 """
+KEY_RECORD_SIZE_MAX: Final = 256
+"""Bytes of a key in a record: its name, its point, three instants, and lengths."""
 
 
 def get_did_ownership(context: Context, operation: UpdateDid | RotateKey) -> Ownership:
@@ -98,7 +101,8 @@ def _compute_services(
 def process_rotate_key(context: Context, operation: RotateKey) -> Results:
     """Retire a key and put another with the same role in its place.
 
-    A compromised key can go without a new one; one that was retired before, only so. It was
+    A compromised key can go without a new one, unless it is the last admin key and there is room for
+    another; one that was retired before, only so. It was
     compromised from its first instant on when `compromised_since` lies before that.
     """
     record = _get_record(context, operation.did)
@@ -121,8 +125,28 @@ def process_rotate_key(context: Context, operation: RotateKey) -> Results:
     changed = dataclasses.replace(record, keys=tuple(keys))
     if operation.new_key is not None:
         keys = list(_add_keys(context, changed, (operation.new_key,), "new_key"))
+    # Nobody else could ever change the DID again. One that ends soon does not count.
+    if (
+        retired.role is KeyRole.ADMIN
+        and retired.valid_until == 0
+        and not _has_lasting_admin(keys)
+        and _has_room_for_key(record)
+    ):
+        raise OperationRefusedError(
+            ReceiptCode.KEY_ROLE_MISSING, "new_key", "the DID would be left without an admin key"
+        )
     _store(context, record, tuple(keys), record.services)
     return (("did", record.did), ("version", str(record.version + 1)))
+
+
+def _has_lasting_admin(keys: Sequence[KeyRecord]) -> bool:
+    return any(key.role is KeyRole.ADMIN and key.valid_until == 0 for key in keys)
+
+
+def _has_room_for_key(record: DidRecord) -> bool:
+    """Whether a new key could take the place of another; a full record lets any key go without."""
+    size_max = STATE_VALUE_SIZE_MAX - RETIREMENT_RESERVE_SIZE - KEY_RECORD_SIZE_MAX
+    return len(record.keys) < RECORD_HISTORY_COUNT_MAX and len(encode(record)) <= size_max
 
 
 def _check_rotation(context: Context, operation: RotateKey, retired: KeyRecord) -> None:

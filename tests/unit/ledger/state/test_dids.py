@@ -413,3 +413,21 @@ def test_reserve_holds_the_ends_of_everything() -> None:
     growth = len(encode(ended)) - len(encode(began)) + 1
     growth += len(encode(dataclasses.replace(left, valid_until=far))) - len(encode(left)) + 1
     assert growth * RECORD_HISTORY_COUNT_MAX + 64 <= RETIREMENT_RESERVE_SIZE
+
+
+def test_the_last_admin_key_goes_only_with_a_new_one(world: LedgerWorld) -> None:
+    """Nobody could change the DID any more: not even with the key that was compromised."""
+    lost = rotate(world, "admin", None, compromised_since=1)
+    world.refuse(ReceiptCode.KEY_ROLE_MISSING, "gaa", lost, **ADMIN)
+    fresh = world.organisations["gaa"].new_key("admin-2", KeyRole.ADMIN)
+    world.apply("gaa", rotate(world, "admin", fresh, overlap_ms=HOUR_MS), **ADMIN)
+    # The old one ends soon, so the new one is the last.
+    lost = rotate(world, "admin-2", None, compromised_since=1)
+    world.refuse(ReceiptCode.KEY_ROLE_MISSING, "gaa", lost, **ADMIN)
+    further = world.organisations["gaa"].new_key("admin-3", KeyRole.ADMIN)
+    world.apply("gaa", rotate(world, "admin-2", further, compromised_since=1), **ADMIN)
+    assert [item.key_id for item in world.did_record("gaa").keys if item.valid_until == 0] == [
+        "ledger",
+        "issue",
+        "admin-3",
+    ]
