@@ -2,14 +2,17 @@
 """Legal names as they are compared: one organisation, one name.
 
 Reports show a reader the legal name, so two that look alike must not belong to two bodies. A name is
-folded to a-z and 0-9: case, marks, blanks and punctuation fall away, `&` is `and`, and the digits
-0 and 1 are the letters they pass for. The table is written out, because the tables of character
+folded to a-z and 0-9: case, marks, blanks and punctuation fall away, `&` is `and`, the digit 0 is the
+letter it passes for, I, l and 1 are one, and so are m and rn, w and vv. A name needs two letters, or nothing is
+left to compare. The table is written out, because the tables of character
 properties differ between Python versions, and nodes must not.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+LETTERS_COUNT_MIN: Final = 2
 
 _LATIN: Final = (
     "aaaaaa-ceeeeiiiidnooooo-ouuuuy--aaaaaa-ceeeeiiiidnooooo-ouuuuy-y"
@@ -58,4 +61,11 @@ _TABLE: Final = _make_table()
 
 def fold_name(name: str) -> str:
     """A legal name of which `personal_data.is_name_allowed` approved, as it is compared."""
-    return "".join(_TABLE.get(character, "") for character in name)
+    letters = "".join(_TABLE.get(character, "") for character in name)
+    return letters.replace("i", "l").replace("rn", "m").replace("vv", "w")
+
+
+def has_letters(name: str) -> bool:
+    """Whether enough of a name is letters to tell it from others."""
+    letters = (_TABLE.get(character, "") for character in name if not "0" <= character <= "9")
+    return sum(map(len, letters)) >= LETTERS_COUNT_MIN

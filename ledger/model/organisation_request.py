@@ -20,6 +20,7 @@ from ledger.model.keys import (
     is_key_type_for_role,
     verify_signature,
 )
+from ledger.model.legal_names import has_letters
 from ledger.model.limits import REQUEST_SIZE_MAX
 from ledger.model.operations import KeyEntry, KeySignature, OrganisationRequest
 from ledger.model.personal_data import find_personal_data, is_name_allowed
@@ -123,6 +124,12 @@ def _check_texts(request: OrganisationRequest) -> None:
     rule = find_personal_data(request.short_name, is_identifier=True)
     if rule:
         raise RequestError(ReceiptCode.PERSONAL_DATA, "request.short_name", rule)
+    if not has_letters(request.name):
+        raise RequestError(
+            ReceiptCode.TEXT_NOT_ALLOWED,
+            "request.name",
+            "a legal name has at least two letters",
+        )
 
 
 def _check_keys(keys: tuple[KeyEntry, ...]) -> None:
