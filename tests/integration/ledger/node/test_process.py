@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -25,6 +25,7 @@ from ledger.node.dev_network import (
     start_network,
     stop_network,
 )
+from ledger.node.descriptors import RESERVED_COUNT
 from ledger.node.errors import NodeError
 from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
 from ledger.node.process import find_process, stop_process
@@ -144,9 +145,11 @@ def test_a_graceful_stop_under_load_answers_or_refuses_and_loses_nothing(
         assert answers[number] == first
 
 
-def run_directly(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_directly(
+    home: Path, *arguments: str, wrapper: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ledger.node.main", "--dir", str(home), *arguments],
+        [*wrapper, sys.executable, "-m", "ledger.node.main", "--dir", str(home), *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -178,6 +181,14 @@ def test_a_flipped_bit_stops_the_node_with_exit_code_5(network: NetworkProcess) 
         start_network(network.directory)
     assert caught.value.code == "NODE_NOT_STARTED"
     assert "STORE_CORRUPT" in caught.value.text
+
+
+def test_too_few_descriptors_end_it_before_anything_is_opened(network: NetworkProcess) -> None:
+    limited = ["prlimit", f"--nofile={RESERVED_COUNT}:{RESERVED_COUNT}"]
+    ended = run_directly(network.home, "--json-errors", wrapper=limited)
+    assert ended.returncode == 4
+    assert json.loads(ended.stderr)["code"] == "DESCRIPTORS_TOO_FEW"
+    assert not (network.home / "data").exists()
 
 
 def test_wrong_configuration_ends_with_exit_code_2(network: NetworkProcess) -> None:
