@@ -19,13 +19,13 @@ import pytest
 
 from ledger.model.receipts import ReceiptCode
 from ledger.node.config import load_config
+from ledger.node.descriptors import RESERVED_COUNT
 from ledger.node.dev_network import (
     create_network,
     network_status,
     start_network,
     stop_network,
 )
-from ledger.node.descriptors import RESERVED_COUNT
 from ledger.node.errors import NodeError
 from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
 from ledger.node.process import find_process, stop_process
