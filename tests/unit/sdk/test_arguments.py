@@ -132,7 +132,7 @@ def test_heights_that_no_block_can_have(client: LedgerClient, height: Any, code:
 def test_options_of_a_write(client: LedgerClient, options: Any) -> None:
     from sdk.operations import AddSite
 
-    operation = AddSite("did", "1", "Sample", "GP")
+    operation = AddSite("did:pset:test:2h3pNt5WcbSSdnM2Sz5Pw65Wbb2X", "1", "Sample", "GP")
     assert code_of(lambda: client.submit(operation, **options)) == "ARGUMENT_TYPE"
     assert code_of(lambda: anext(client.submit_many([operation], wait=1))) == "ARGUMENT_TYPE"  # type: ignore[arg-type]
     assert code_of(lambda: client.submit(operation, idempotency_key="k" * 16)) == "ARGUMENT_TYPE"  # type: ignore[arg-type]

@@ -92,4 +92,5 @@ def test_an_encrypted_key_takes_its_passphrase_from_the_file_named_for_it(
         submit(world, tmp_path)
     (tmp_path / "passphrase").write_text("open sesame\n")
     monkeypatch.setenv("PSET_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
+    (tmp_path / "passphrase").chmod(0o600)
     assert submit(world, tmp_path).applied
