@@ -12,7 +12,7 @@ UNIMPLEMENTED asks again instead, as the protocol of health checks provides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -43,7 +43,7 @@ class Health:
 
     def generic_handler(self) -> Any:
         """What a gRPC server needs to serve it."""
-        check: Any = grpc.stream_unary_rpc_method_handler(self._check)
+        check = cast("Any", grpc.stream_unary_rpc_method_handler(self._check))
         return grpc.method_handlers_generic_handler(HEALTH_SERVICE, {"Check": check})
 
     async def _check(self, _requests: object, context: Any) -> bytes:
