@@ -140,11 +140,12 @@ def find_fact_changed(before: QualificationFacts, after: QualificationFacts) -> 
 
     Separation of duties and scopes were judged by the sub-framework and the occupations when grants
     were made; a qualification that becomes another is registered under an id of its own. The same
-    occupations may be named from another version of the OFO.
+    occupations may be named from another version of the OFO. One that named no occupation was taken to
+    be for any of them (`ledger.model.scope.is_scope_overlapping`), so naming them joins no duties.
     """
     if before.sub_framework != after.sub_framework:
         return "sub_framework"
-    if _occupation_codes(before) != _occupation_codes(after):
+    if before.trades and _occupation_codes(before) != _occupation_codes(after):
         return "ofo"
     return None
 

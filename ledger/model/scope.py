@@ -232,6 +232,9 @@ def _is_trade_of(
         return False
     for name in sorted(qualifications):
         facts = lookup(name)
-        if facts is not None and any(code in codes for code in _list_codes(facts.trades)):
+        if facts is None:
+            continue
+        # One that names no trade may be for any of them: its list may only be missing so far.
+        if not facts.trades or any(code in codes for code in _list_codes(facts.trades)):
             return True
     return False

@@ -119,6 +119,35 @@ def test_qualification_stays_what_duties_were_judged_by(
     world.apply("saqa", version(title="Electrician", ofo=["za:ofo:2024:671101"]))
 
 
+def test_qualification_without_occupations_is_for_any_trade_until_they_are_named() -> None:
+    world = LedgerWorld()
+
+    def version(number: int, **changes: object) -> PublishResource:
+        content = electrician(**changes)
+        return world.publish(
+            "saqa", ELECTRICIAN, ResourceType.QUALIFICATION, content, expected_version=number
+        )
+
+    world.apply("saqa", version(0, ofo=None))
+    for name in ("gaa", "ttc"):
+        world.endorse(name)
+    world.apply("qcto", training(world))
+    for trade in (TRADE, "za:ofo:2021:651202"):
+        testing = world.grant_operation("gaa", "trade-test", trades=[trade])
+        world.refuse(ReceiptCode.SEPARATION_OF_DUTIES, "qcto", testing)
+    world.grant("qcto", "ttc", "trade-test", trades=[TRADE])
+    world.refuse(ReceiptCode.SEPARATION_OF_DUTIES, "qcto", training(world, "ttc"))
+    world.apply("saqa", version(1))
+    world.refuse(ReceiptCode.RESOURCE_CONTENT_INVALID, "saqa", version(2, ofo=None))
+    world.refuse(
+        ReceiptCode.SEPARATION_OF_DUTIES,
+        "qcto",
+        world.grant_operation("gaa", "trade-test", trades=[TRADE]),
+    )
+    world.refuse(ReceiptCode.SEPARATION_OF_DUTIES, "qcto", training(world, "ttc"))
+    world.grant("qcto", "gaa", "trade-test", trades=["za:ofo:2021:651202"])
+
+
 def test_certifier_neither_trains_nor_assesses(world: LedgerWorld) -> None:
     """The council certifies all of OQSF; a delegate of accreditation cannot turn it into a school."""
     world.grant(
