@@ -82,14 +82,12 @@ from sdk.verification.wording import (
     word_date,
     word_day_of_instant,
     word_did,
+    word_error_text,
     word_name,
 )
 
 JUDGEMENTS_COUNT_MAX: Final = 1_024
 """Questions of authority remembered with the facts of one issuer."""
-
-ERROR_TEXT_LENGTH_MAX: Final = 256
-"""Characters of an error's text that become evidence."""
 
 _UNPROVEN: Final = (
     "Nothing of this was proven: the client that was used believes whatever it is told."
@@ -407,18 +405,15 @@ def unreachable_report(
     finding = unknown(FRESHNESS, code, text, is_from_ledger=False)
     if error is None:
         return report_without_facts([_FORMAT_GOOD, finding], now_ms)
-    finding = finding._replace(evidence={"error": error.code, "error_text": _one_line(str(error))})
+    finding = finding._replace(
+        evidence={"error": error.code, "error_text": word_error_text(str(error))}
+    )
     why = _NO_ANSWERS.get(error.code)
     if why is None:
         return report_without_facts([_FORMAT_GOOD, finding], now_ms)
     summary = f"The ledger gave no answer: {why}. Neither valid nor invalid."
     finding = finding._replace(text=f"no answer to check it against: {why}", summary=summary)
     return report_without_facts([_FORMAT_GOOD, finding], now_ms, next_step=error.remedy)
-
-
-def _one_line(text: str) -> str:
-    shown = text[:ERROR_TEXT_LENGTH_MAX]
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in shown)
 
 
 _NO_ANSWERS: Final = {

@@ -32,6 +32,8 @@ _MONTHS: Final = (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DID_SHOWN_SIZE: Final = 6
 QUALIFICATION_PREFIX: Final = "za:saqa:q:"
+ERROR_TEXT_LENGTH_MAX: Final = 256
+"""Characters of an error's text that become evidence."""
 
 
 def day_number(day: date) -> int:
@@ -122,3 +124,9 @@ def word_short_name(did: str, organisation: OrganisationRecord | None) -> str:
     if did == CHARTER:
         return "the charter"
     return organisation.short_name.upper() if organisation is not None else word_did(did)
+
+
+def word_error_text(text: str) -> str:
+    """An error's text on one line, of limited length: a node may have written it."""
+    shown = text[:ERROR_TEXT_LENGTH_MAX]
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in shown)
