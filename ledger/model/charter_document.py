@@ -48,6 +48,7 @@ SCOPE_KINDS: Final = ("sub_frameworks", "qualifications", "sites", "designations
 TABLE_COUNT_MAX: Final = 64
 """Rows of one table of a charter."""
 _TERM_YEARS_MAX: Final = 99
+_LEAD_DAYS_MAX: Final = 10 * 366
 _MONTH_MS: Final = 30 * 24 * 60 * 60 * 1000
 
 _LABEL: Final = re.compile(r"[a-z][a-z0-9-]{1,31}", re.ASCII)
@@ -112,6 +113,8 @@ class Limits:
     status_changes_count_max: int = protocol.STATUS_CHANGES_COUNT_MAX
     sites_count_max: int = protocol.RECORD_HISTORY_COUNT_MAX
     key_overlap_ms_max: int = _MONTH_MS
+    grant_lead_days_max: int = 366
+    """Days between today and the first day of a new grant."""
 
 
 _LIMIT_BOUNDS: Final = {
@@ -120,6 +123,7 @@ _LIMIT_BOUNDS: Final = {
     "status_changes_count_max": (1, protocol.STATUS_CHANGES_COUNT_MAX),
     "sites_count_max": (1, protocol.RECORD_HISTORY_COUNT_MAX),
     "key_overlap_ms_max": (0, _MONTH_MS),
+    "grant_lead_days_max": (1, _LEAD_DAYS_MAX),
 }
 
 

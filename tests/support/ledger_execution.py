@@ -392,11 +392,11 @@ class LedgerWorld:
         return decode(GrantRecord, self.values[grant_key(grant_id)])
 
 
-def make_training_world() -> LedgerWorld:
+def make_training_world(genesis: Genesis | None = None) -> LedgerWorld:
     """91761 registered; gaa (provider, sites 1 and 2) and the other samples endorsed; no provider
     grants.
     """
-    world = LedgerWorld()
+    world = LedgerWorld(genesis)
     world.register_electrician()
     for short_name in SAMPLE_ORGANISATIONS:
         if short_name not in world.organisations:

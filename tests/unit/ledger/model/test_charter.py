@@ -273,6 +273,7 @@ def _set(path: str, value: Any) -> Callable[[Any], None]:
         ("limits.content_size_max", 2**20, "limits.content_size_max"),
         ("limits.status_list_size_max", 131_071, "limits.status_list_size_max"),
         ("limits.key_overlap_ms_max", -1, "limits.key_overlap_ms_max"),
+        ("limits.grant_lead_days_max", 0, "limits.grant_lead_days_max"),
         ("limits.more", 1, "limits"),
     ],
 )

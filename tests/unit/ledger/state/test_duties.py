@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 
+from ledger.model.charter import default_charter
 from ledger.model.operations import (
     AccreditationReason,
     GrantAccreditation,
@@ -23,7 +24,7 @@ from tests.support.ledger_execution import (
     electrician,
     make_training_world,
 )
-from tests.support.ledger_world import day
+from tests.support.ledger_world import day, make_genesis
 
 DEGREE = "za:saqa:q:5"
 WELDER = "za:saqa:q:7"
@@ -32,8 +33,10 @@ TRADE = "za:ofo:2021:671101"
 
 @pytest.fixture
 def world() -> LedgerWorld:
-    """91761, another trade and a degree."""
-    world = make_training_world()
+    """91761, another trade and a degree; terms may begin years ahead."""
+    charter = default_charter()
+    limits = dataclasses.replace(charter.limits, grant_lead_days_max=3_660)
+    world = make_training_world(make_genesis(charter=dataclasses.replace(charter, limits=limits)))
     for name, content in (
         (DEGREE, electrician(saqa_id=5, sub_framework="HEQSF", nqf_level=7, ofo=[])),
         (WELDER, electrician(saqa_id=7, ofo=["za:ofo:2021:651202"])),

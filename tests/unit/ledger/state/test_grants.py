@@ -38,6 +38,7 @@ from ledger.model.schema import (
     grants_held_key,
 )
 from tests.support.ledger_execution import (
+    DAY_MS,
     ELECTRICIAN,
     LedgerWorld,
     electrician,
@@ -666,3 +667,16 @@ def test_grants_may_repeat_and_overlap(
     first = world.apply("qcto", training(world))["grant_id"]
     second = world.apply("qcto", change(training(world)))["grant_id"]
     assert first != second
+
+
+def test_a_term_begins_at_most_a_year_from_today(world: LedgerWorld) -> None:
+    """Otherwise five years and five more, and so on, could be granted in one go."""
+    last = world.time // DAY_MS + 366
+    far = training(world, valid_from=last + 2, valid_until=last + 100)
+    results = world.refuse(ReceiptCode.LIMIT_EXCEEDED, "qcto", far)
+    assert results["field"] == "valid_from"
+    world.apply("qcto", training(world, valid_from=last - 1, valid_until=last + 100))
+    # What was granted on paper long ago can be recorded.
+    world.apply(
+        "qcto", training(world, valid_from=day("2020-02-01"), valid_until=day("2025-01-31"))
+    )
