@@ -4,10 +4,9 @@
 A term may begin as far back as the grantor's own, so that what was granted on paper can be recorded,
 but not far ahead: terms in a row would reach past the longest one that the charter allows.
 
-The tests, in the order in which the first that fails gives the answer: the form, LIMIT_EXCEEDED for a
-term that begins too far ahead, SELF_GRANT, GRANT_CYCLE,
+The tests, in the order in which the first that fails gives the answer: the form, SELF_GRANT, GRANT_CYCLE,
 NO_POWER (the grantor may accredit nobody), SEPARATION_OF_DUTIES, SCOPE_NOT_COVERED, TERM_TOO_LONG,
-then what must exist. A qualification or grantee that is not registered fails only the last tests:
+then what must exist, then LIMIT_EXCEEDED. A qualification or grantee that is not registered fails only the last tests:
 until then it is taken to fit.
 
 One grant of the grantor, the *parent*, must let it grant every power, to that type of organisation,
@@ -81,13 +80,6 @@ def process_grant(context: Context, operation: GrantAccreditation) -> Results:
         check_grant_form(operation, network=context.network, charter=context.charter)
     except RequestError as error:
         raise OperationRefusedError(error.code, error.where, error.text) from None
-    lead_days = context.charter.limits.grant_lead_days_max
-    if operation.valid_from > context.day + lead_days:
-        raise OperationRefusedError(
-            ReceiptCode.LIMIT_EXCEEDED,
-            "valid_from",
-            f"a term begins at most {lead_days} days from today",
-        )
     if operation.grantee == context.author:
         raise OperationRefusedError(ReceiptCode.SELF_GRANT, "grantee")
     if operation.grantee in _list_ancestors(context, context.author):
@@ -100,6 +92,13 @@ def process_grant(context: Context, operation: GrantAccreditation) -> Results:
     grantee = get_organisation(state, operation.grantee)
     parent = _select_parent(context, operation, scope, grantee, held, lookup)
     _check_existence(scope, grantee, lookup)
+    lead_days = context.charter.limits.grant_lead_days_max
+    if operation.valid_from > context.day + lead_days:
+        raise OperationRefusedError(
+            ReceiptCode.LIMIT_EXCEEDED,
+            "valid_from",
+            f"a term begins at most {lead_days} days from today",
+        )
     _make_room(context, operation, parent)
     grant_id = compute_grant_id(context.transaction_id)
     record_grant(
