@@ -14,7 +14,7 @@ from ledger.model.charter import default_charter
 from ledger.model.json_schema import JSON_SCHEMA_DIALECT, SCHEMAS_COUNT_MAX
 from ledger.model.limits import DOCUMENT_VALUES_COUNT_MAX
 from ledger.model.operations import ResourceType
-from ledger.model.personal_data import Finding
+from ledger.model.personal_data import Finding, find_in_document
 from ledger.model.qualification import QualificationFacts, decode_qualification_facts
 from ledger.model.receipts import ReceiptCode
 from ledger.model.resource_content import (
@@ -364,7 +364,7 @@ def test_number_of_values_is_limited() -> None:
 
 def test_large_content_is_examined_once(monkeypatch: pytest.MonkeyPatch) -> None:
     examined: list[object] = []
-    real = resource_content.find_in_document
+    real = find_in_document
 
     def count(document: Any, where: str) -> Finding | None:
         examined.append(document)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 
@@ -142,10 +142,15 @@ def list_fields(cls: type[Any]) -> Iterator[tuple[str, ...]]:
 def plant(message: Any, path: tuple[str, ...], text: str) -> Any:
     """The message with a text in one of its fields; in the first element of a repeated one."""
     name, rest = path[0], path[1:]
-    field = next(field for field in get_message(type(message)).fields if field.name == name)
+    field = next(
+        field
+        for field in get_message(cast("type[Any]", type(message))).fields
+        if field.name == name
+    )
     held = getattr(message, name)
     is_repeated = field.label is Label.REPEATED
     first = held[0] if is_repeated else held
+    value: Any = text
     if rest and field.kind is Kind.OCTETS:
         value = encode(plant(decode(BYTES_THAT_HOLD_A_MESSAGE[name], first), rest, text))
     elif rest:
@@ -154,8 +159,6 @@ def plant(message: Any, path: tuple[str, ...], text: str) -> Any:
         value = text.encode()
         if field.size_max == UUID_SIZE and text in {ID, ADDRESS}:
             value = value.ljust(UUID_SIZE, b"\0")
-    else:
-        value = text
     return dataclasses.replace(message, **{name: (value, *held[1:]) if is_repeated else value})
 
 
