@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ledger.model.canonical_json import JsonError, decode_json
 from ledger.model.codec import decode
@@ -106,7 +106,8 @@ def _compile_looks(cls: type[Any]) -> tuple[_Look, ...]:
 
 def _walk(message: Any, prefix: str) -> Iterator[tuple[str, str, bool]]:
     """Place, text, and whether it is an identifier, of all texts in a message."""
-    for look in _get_looks(cast("type[Any]", type(message))):
+    cls: type[Any] = message.__class__
+    for look in _get_looks(cls):
         value = getattr(message, look.name)
         if not value:
             continue

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
-from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledger.model.canonical_json import JsonError, JsonValue, decode_json
 from ledger.model.identifiers import is_qualification, is_resource_name
@@ -120,28 +121,29 @@ def check_content(
         raise ContentError(ReceiptCode.RESOURCE_CONTENT_INVALID, "content", str(error)) from None
     # What was found good a moment ago, at admission, is good at execution too: it depends on nothing
     # but these. What is refused is not remembered.
-    key = (resource_type, name, sha256(content).digest(), tuple(powers))
-    if not _is_examined(key):
-        _examine(resource_type, name, document, powers)
-        _remember(key)
+    subject = _Subject(resource_type, name, sha256(content).digest(), tuple(powers), [document])
+    try:
+        _examine_once(subject)
+    finally:
+        subject.documents.clear()  # what is remembered keeps no document
     return document
 
 
-_Key: TypeAlias = "tuple[ResourceType, str, bytes, tuple[str, ...]]"
-_examined: Final[dict[_Key, None]] = {}
-_examined_lock: Final = Lock()
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What an examination depends on; the hash of the content stands for the document."""
+
+    resource_type: ResourceType
+    name: str
+    content_hash: bytes
+    powers: tuple[str, ...]
+    documents: list[JsonValue] = field(compare=False)
+    """The one document, while it is examined."""
 
 
-def _is_examined(key: _Key) -> bool:
-    with _examined_lock:
-        return key in _examined
-
-
-def _remember(key: _Key) -> None:
-    with _examined_lock:
-        if len(_examined) >= EXAMINED_COUNT_MAX:
-            del _examined[next(iter(_examined))]  # the one that was remembered first
-        _examined[key] = None
+@lru_cache(maxsize=EXAMINED_COUNT_MAX)
+def _examine_once(subject: _Subject) -> None:
+    _examine(subject.resource_type, subject.name, subject.documents[0], subject.powers)
 
 
 def _count_values(value: JsonValue) -> int:
@@ -217,10 +219,10 @@ def _check_credential_template(name: str, document: JsonValue, powers: Sequence[
         at = place("fields", position)
         if not isinstance(item, dict):
             raise FieldError(at, "an object is expected")
-        field = read_text(item.get("name"), place(at, "name"), size_max=TEXT_SIZE_MAX)
-        if field in names:
+        field_name = read_text(item.get("name"), place(at, "name"), size_max=TEXT_SIZE_MAX)
+        if field_name in names:
             raise FieldError(place(at, "name"), "the field is there twice")
-        names.append(field)
+        names.append(field_name)
 
 
 def _check_display_bundle(document: JsonValue) -> None:

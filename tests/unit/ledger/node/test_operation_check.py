@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -142,11 +142,8 @@ def list_fields(cls: type[Any]) -> Iterator[tuple[str, ...]]:
 def plant(message: Any, path: tuple[str, ...], text: str) -> Any:
     """The message with a text in one of its fields; in the first element of a repeated one."""
     name, rest = path[0], path[1:]
-    field = next(
-        field
-        for field in get_message(cast("type[Any]", type(message))).fields
-        if field.name == name
-    )
+    cls: type[Any] = message.__class__
+    field = next(field for field in get_message(cls).fields if field.name == name)
     held = getattr(message, name)
     is_repeated = field.label is Label.REPEATED
     first = held[0] if is_repeated else held
