@@ -405,9 +405,8 @@ def unreachable_report(
     finding = unknown(FRESHNESS, code, text, is_from_ledger=False)
     if error is None:
         return report_without_facts([_FORMAT_GOOD, finding], now_ms)
-    finding = finding._replace(
-        evidence={"error": error.code, "error_text": word_error_text(str(error))}
-    )
+    held = {"error": error.code, "error_text": word_error_text(str(error))}
+    finding = finding._replace(evidence=held)
     why = _NO_ANSWERS.get(error.code)
     if why is None:
         return report_without_facts([_FORMAT_GOOD, finding], now_ms)
@@ -497,5 +496,5 @@ def _summary(findings: Sequence[Finding], verdict: Verdict, code: str | None, he
     for finding in findings:
         if finding.code == code and finding.summary:
             return finding.summary
-    held = VERDICT_TEXTS.get(code) if code is not None else None
+    held = VERDICT_TEXTS.get(code or "")
     return "" if held is None else held.text

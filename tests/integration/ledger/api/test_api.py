@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The services over real gRPC and TLS, on a node with stores in memory."""
+"""The services over real gRPC and TLS, on a node with stores in memory.
+
+Long because every method is called well and badly, over the same node.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What a node takes, what it refuses, and that a refusal leaves nothing behind.
+
+Long because each way to be refused is tried here.
+"""
+
 from __future__ import annotations
 
 import asyncio
