@@ -22,6 +22,10 @@ BREAK: Final = "\n"
 ID_NUMBER_LENGTH: Final = 13
 
 _THIRTEEN_DIGITS: Final = re.compile(r"(?:[0-9][^0-9]*+){13}", re.ASCII)
+_THIRTEEN_NEAR: Final = re.compile(r"[0-9](?:[ .,:_/-]{0,3}+[0-9]){12}", re.ASCII)
+"""Wherever a number may stand, and in few other texts."""
+_NEAR_LENGTH_MAX: Final = 4_096
+"""Characters up to which it is worth the look; it walks, so it is not for the longest texts."""
 _HEX_RUN: Final = re.compile(rb"[0-9A-Fa-f-]{20,}")
 _HEX_LETTER: Final = re.compile(rb"[A-Fa-f]")
 _HEX_RUN_TEXT: Final = re.compile(r"[0-9A-Fa-f-]{20,}", re.ASCII)
@@ -121,6 +125,8 @@ def find_id_number(texts: str) -> int | None:
         texts: normalised.
     """
     if _THIRTEEN_DIGITS.search(texts) is None:
+        return None
+    if len(texts) <= _NEAR_LENGTH_MAX and _THIRTEEN_NEAR.search(texts) is None:
         return None
     row = _make_row(texts)
     hits = _find_numbers(row)

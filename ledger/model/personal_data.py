@@ -19,7 +19,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from ledger.model.canonical_json import JsonValue
 from ledger.model.id_numbers import (
@@ -371,8 +371,7 @@ _Place: TypeAlias = "tuple[_Place, str, int] | None"
 """The place that it lies within, an opening bracket or brace, and the position."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A text of a document, or what numbers and lists say as a text."""
 
     text: str
