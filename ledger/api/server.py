@@ -32,10 +32,14 @@ PING_INTERVAL_MS_MIN: Final = 10_000
 IDLE_CONNECTION_MS_MAX: Final = 5 * 60 * 1000
 HANDSHAKE_MS_MAX: Final = 10_000
 """How long a new connection may take until it can carry calls."""
-CONNECTION_AGE_MS_MAX: Final = 60 * 60 * 1000
-"""A connection so old is closed in order; clients open another by themselves."""
-REFUSALS_COUNT_MAX: Final = 2_000
-"""Calls at once, beyond those that are served, that are told so; gRPC itself refuses the others."""
+CONNECTION_AGE_MS_MAX: Final = 10 * 60 * 1000
+"""A connection so old is closed in order, and with it calls that never sent a request; clients open
+another by themselves.
+"""
+UNSERVED_COUNT_MAX: Final = 10_000
+"""Calls at once beyond those that are served: their request is not here yet, or they are about to be
+told that there are too many. gRPC itself refuses what is above.
+"""
 
 _SERVICES: Final = ("", LEDGER_SERVICE, QUERY_SERVICE, BLOCK_SERVICE, NODE_SERVICE)
 
@@ -66,7 +70,7 @@ class ApiServer:
         It may be called in any thread. Raises OSError when the address cannot be used.
         """
         self._server = grpc.aio.server(
-            maximum_concurrent_rpcs=limits.calls_count_max + REFUSALS_COUNT_MAX,
+            maximum_concurrent_rpcs=limits.calls_count_max + UNSERVED_COUNT_MAX,
             options=[
                 ("grpc.max_receive_message_length", REQUEST_SIZE_MAX),
                 ("grpc.max_send_message_length", RESPONSE_SIZE_MAX),
