@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from consensus.ordering import (
+from consensus.errors import (
     ContractError,
-    LogReader,
-    Ordering,
     OrderingError,
     ProposalDroppedError,
     UnknownPeerError,
 )
+from consensus.ordering import LogReader, Ordering
 from consensus.single_node import SingleNode
 from consensus.types import (
     NO_NODE,

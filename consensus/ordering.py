@@ -13,22 +13,6 @@ from typing import Protocol
 from consensus.types import Entry, HardState, Message, Ready, Status
 
 
-class OrderingError(Exception):
-    """A call that changed nothing; the message says why."""
-
-
-class ProposalDroppedError(OrderingError):
-    """Not taken: this node does not lead, or has too much that is not committed. Try later."""
-
-
-class UnknownPeerError(OrderingError):
-    """A message from or for somebody who is no member. Whoever passed it on is at fault."""
-
-
-class ContractError(OrderingError):
-    """The embedder broke the order of `Ready`. A bug: stop."""
-
-
 class LogReader(Protocol):
     """The durable log, as the embedder stores it."""
 

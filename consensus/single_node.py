@@ -13,12 +13,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from consensus.ordering import (
-    ContractError,
-    LogReader,
-    ProposalDroppedError,
-    UnknownPeerError,
-)
+from consensus.errors import ContractError, ProposalDroppedError, UnknownPeerError
+from consensus.ordering import LogReader
 from consensus.types import Entry, HardState, Message, Ready, Role, Status
 
 UNSTABLE_COUNT_MAX: Final = 64

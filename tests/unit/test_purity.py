@@ -57,7 +57,7 @@ MODEL = VALUES_ONLY | {
     "urllib.parse",
 }
 ALLOWED = {
-    "consensus": VALUES_ONLY | {"consensus"},
+    "consensus": VALUES_ONLY | {"consensus", "contextlib", "struct"},
     "ledger/model": MODEL,
     "ledger/state": MODEL | {"ledger.state"},
 }
