@@ -15,13 +15,14 @@ Rules of this file:
 - Randomness is injected; everything iterates over nodes in ascending order.
 
 Papers: Ongaro and Ousterhout 2014 ("Raft"); Ongaro 2014 ("thesis"). The observable behaviour is that
-of etcd's core, whose public transcripts this file replays.
+of etcd's core, whose public transcripts this file replays. Long because the protocol's state belongs
+together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Final
 
@@ -31,6 +32,7 @@ from consensus.conf_change import (
     decode_conf_change,
     restore_configuration,
 )
+from consensus.config import UNLIMITED, Config, Draw
 from consensus.errors import (
     ContractError,
     OrderingError,
@@ -38,14 +40,13 @@ from consensus.errors import (
     SnapshotUnavailableError,
 )
 from consensus.log import (
-    DigestChain,
     EntryUnavailableError,
     LogStorage,
     RaftLog,
     entries_size,
     payloads_size,
 )
-from consensus.quorum import QuorumRule, VoteResult, majority
+from consensus.quorum import VoteResult
 from consensus.read_only import ReadOnly, ReadOnlyOption
 from consensus.tracker import Progress, ProgressState, ProgressTracker, TrackerConfig
 from consensus.types import (
@@ -62,13 +63,8 @@ from consensus.types import (
     SoftState,
 )
 
-UNLIMITED: Final = 2**63 - 1
-"""Of sizes."""
 TRANSFER_CONTEXT: Final = b"CampaignTransfer"
 """Marks a vote request that the old leader asked for: the lease does not stop it."""
-
-Draw = Callable[[int, int], int]
-"""A number between two bounds, both included."""
 
 
 class Campaign(Enum):
@@ -77,61 +73,6 @@ class Campaign(Enum):
     PRE_ELECTION = 0
     ELECTION = 1
     TRANSFER = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """How a node takes part. Times are ticks, sizes bytes of entries' data."""
-
-    node_id: int
-    election_ticks: int
-    """A follower that hears nothing for so long, or up to twice that (§5.2), stands for election."""
-    heartbeat_ticks: int
-    applied: int = 0
-    """The last entry whose effects are durable; 0 when everything is to be handed out again."""
-    quorum_rule: QuorumRule = majority
-    digest_chain: DigestChain | None = None
-    """How the log's chain digest grows with an entry; appends then carry it, and one that differs is
-    a mismatch even where the terms agree. None: none is kept.
-    """
-    async_storage_writes: bool = False
-    message_size_max: int = UNLIMITED
-    """Of the entries in one append; one entry always fits."""
-    committed_size_max: int = 0
-    """Of committed entries handed out and not applied; 0: as `message_size_max`."""
-    uncommitted_size_max: int = 0
-    """Of a leader's proposals that are not committed; one always fits; 0: no limit."""
-    inflight_count_max: int = 256
-    """Appends under way to one follower."""
-    inflight_size_max: int = 0
-    """Of their entries; 0: no limit."""
-    check_quorum: bool = False
-    """A leader that has not heard from a quorum for an election time steps down (§6.2 thesis)."""
-    pre_vote: bool = False
-    """Ask before raising the term whether an election could be won (thesis §9.6)."""
-    read_only_option: ReadOnlyOption = ReadOnlyOption.SAFE
-    is_proposal_forwarded: bool = True
-    is_conf_change_validated: bool = True
-    is_step_down_on_removal: bool = False
-    """A leader that was removed or became a learner steps down at once."""
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for what cannot work."""
-        if self.node_id == NO_NODE:
-            raise ValueError("0 is the number of no node")
-        if self.heartbeat_ticks <= 0:
-            raise ValueError("heartbeat_ticks is at least 1")
-        if self.election_ticks <= self.heartbeat_ticks:
-            raise ValueError("election_ticks is more than heartbeat_ticks")
-        if self.inflight_count_max <= 0:
-            raise ValueError("inflight_count_max is at least 1")
-        if 0 < self.inflight_size_max < self.message_size_max:
-            raise ValueError("inflight_size_max is at least message_size_max")
-        if self.read_only_option is ReadOnlyOption.LEASE and not self.check_quorum:
-            raise ValueError("reads under a lease need check_quorum")
-        for name in ("message_size_max", "committed_size_max", "uncommitted_size_max"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is not negative")
 
 
 _VOTE_KINDS: Final = {
@@ -682,7 +623,8 @@ class Raft:
                 if self._may_change_members(entry):
                     self._pending_conf_index = self.log.last_index() + offset
                 else:
-                    entry = Entry(0, 0, b"")  # its place is kept by an entry that does nothing
+                    entries.append(Entry(0, 0, b""))  # does nothing, and keeps the place
+                    continue
             entries.append(entry)
         if not self._append(entries):
             raise ProposalDroppedError("too much is proposed and not committed")

@@ -16,9 +16,10 @@ import contextlib
 from dataclasses import replace
 
 from consensus.conf_change import ConfChange, make_conf_change_entry
+from consensus.config import Config, Draw
 from consensus.errors import ContractError, OrderingError, UnknownPeerError
 from consensus.log import LogStorage, entries_size
-from consensus.raft import Config, Draw, Raft
+from consensus.raft import Raft
 from consensus.types import (
     APPEND_THREAD,
     APPLY_THREAD,
