@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, TypeAlias
 
+from consensus.errors import OrderingError
 from consensus.quorum import JointVoters
 from consensus.tracker import Progress, ProgressTracker, TrackerConfig
-from consensus.types import NO_NODE, ConfState, Entry, EntryKind
+from consensus.types import NO_NODE, NODE_MAX, ConfState, Entry, EntryKind
 
 CHANGES_COUNT_MAX: Final = 256
 """Single changes in one."""
@@ -30,7 +31,7 @@ _HEAD: Final = struct.Struct(">BHI")
 _SINGLE: Final = struct.Struct(">BQ")
 
 
-class ConfChangeError(Exception):
+class ConfChangeError(OrderingError):
     """The change cannot be made, or its bytes are none. Nothing changed."""
 
 
@@ -90,7 +91,7 @@ class ConfChange:
 def make_conf_change_entry(change: ConfChange, *, is_single: bool = False) -> Entry:
     """A proposal. With `is_single` one that is of the first kind, a change of just one node.
 
-    The empty change without context has no bytes.
+    The empty change without context has no bytes. Raises ConfChangeError.
     """
     if is_single and (len(change.changes) != 1 or change.transition is not Transition.AUTO):
         raise ConfChangeError("a CONF_CHANGE is one change of one node")
@@ -99,6 +100,8 @@ def make_conf_change_entry(change: ConfChange, *, is_single: bool = False) -> En
         return Entry(0, 0, b"", kind)
     if len(change.changes) > CHANGES_COUNT_MAX or len(change.context) > CONTEXT_SIZE_MAX:
         raise ConfChangeError("the change is too large")
+    if not all(NO_NODE <= single.node_id <= NODE_MAX for single in change.changes):
+        raise ConfChangeError("a node's number is out of range")
     data = _HEAD.pack(change.transition, len(change.changes), len(change.context))
     data += b"".join(_SINGLE.pack(single.kind, single.node_id) for single in change.changes)
     return Entry(0, 0, data + change.context, kind)

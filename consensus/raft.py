@@ -390,7 +390,7 @@ class Raft:
     # In -------------------------------------------------------------------------------------------
 
     def step(self, message: Message) -> None:
-        """Take a message. Raises OrderingError: ProposalDroppedError."""
+        """Take a message. Raises OrderingError: ProposalDroppedError, ConfChangeError."""
         if message.term and message.term != self.term and not self._pass_term(message):
             return
         match message.kind:
@@ -398,7 +398,9 @@ class Raft:
                 self._hup(Campaign.PRE_ELECTION if self.config.pre_vote else Campaign.ELECTION)
             case MessageKind.STORAGE_APPEND_RESPONSE:
                 if message.log_index:
-                    self.log.stable_to(message.log_index, message.log_term)
+                    self.log.stable_to(
+                        message.log_index, message.log_term, chain_digest=message.chain_digest
+                    )
                 if message.snapshot is not None:
                     self._applied_snapshot(message.snapshot)
             case MessageKind.STORAGE_APPLY_RESPONSE:
@@ -618,25 +620,28 @@ class Raft:
         if self.lead_transferee != NO_NODE:
             raise ProposalDroppedError("the lead is being handed over")
         entries: list[Entry] = []
-        for offset, entry in enumerate(message.entries, 1):
+        pending = self._pending_conf_index
+        for index, entry in enumerate(message.entries, self.log.last_index() + 1):
             if entry.kind is not EntryKind.NORMAL:
-                if self._may_change_members(entry):
-                    self._pending_conf_index = self.log.last_index() + offset
-                else:
+                # Also where it is refused below: bytes that are no change never enter a log.
+                change = decode_conf_change(entry)
+                if not self._may_change_members(change, pending):
                     entries.append(Entry(0, 0, b""))  # does nothing, and keeps the place
                     continue
+                pending = index
             entries.append(entry)
         if not self._append(entries):
             raise ProposalDroppedError("too much is proposed and not committed")
+        self._pending_conf_index = pending
         self._broadcast_append()
 
-    def _may_change_members(self, entry: Entry) -> bool:
+    def _may_change_members(self, change: ConfChange, pending_index: int) -> bool:
         if not self.config.is_conf_change_validated:
             return True
-        if self._pending_conf_index > self.log.applied:
+        if pending_index > self.log.applied:
             return False
         is_joint = bool(self.tracker.config.voters.outgoing)
-        wants_to_leave = not decode_conf_change(entry).changes
+        wants_to_leave = not change.changes
         return is_joint == wants_to_leave
 
     def _append(self, entries: Sequence[Entry]) -> bool:
