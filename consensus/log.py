@@ -232,12 +232,10 @@ class RaftLog:
         """
         if self._chain is None:
             return b""
+        self.term(index)  # raises
         unstable = self.unstable
-        if index >= unstable.offset:
-            position = index - unstable.offset
-            if position >= len(self._digests):
-                raise EntryUnavailableError(f"there is no entry {index} yet")
-            return self._digests[position]
+        if index >= unstable.offset and unstable.entries:
+            return self._digests[index - unstable.offset]
         if unstable.snapshot is not None and unstable.snapshot.index == index:
             return unstable.snapshot.chain_digest
         return self._storage.digest(index)
@@ -301,12 +299,12 @@ class RaftLog:
     ) -> int | None:
         """AppendEntries (§5.3): the last new index, or None when the entry before is another.
 
-        With a digest the whole log before must be the same: two leaders of one term, of which one
-        lies, are told apart by it.
+        Where a chain is kept, the whole log before must have this digest, and entries are compared
+        by theirs: two leaders of one term, of which one lies, are told apart by it.
         """
         if not self.match_term(previous, previous_term):
             return None
-        if chain_digest and self._chain is not None and self.digest(previous) != chain_digest:
+        if self._chain is not None and self.digest(previous) != chain_digest:
             return None
         last = previous + len(entries)
         conflict = self.find_conflict(entries)
@@ -342,10 +340,18 @@ class RaftLog:
         return digests
 
     def find_conflict(self, entries: Sequence[Entry]) -> int:
-        """The first entry that is not here in this term; 0 when all are."""
+        """The first entry that is not here in this term; 0 when all are.
+
+        Where a chain is kept: nor with this digest. What is before the first of them is the same.
+        """
+        digest = self.digest(entries[0].index - 1) if entries else b""
         for entry in entries:
             if not self.match_term(entry.index, entry.term):
                 return entry.index
+            if self._chain is not None:
+                digest = self._chain(digest, entry)
+                if self.digest(entry.index) != digest:
+                    return entry.index
         return 0
 
     def find_conflict_by_term(self, index: int, term: int) -> tuple[int, int]:
@@ -392,8 +398,15 @@ class RaftLog:
         """What was unstable is being written."""
         self.unstable.accept()
 
-    def stable_to(self, index: int, term: int) -> None:
-        """Entries up to `index` are durable, if the one there is still of this term."""
+    def stable_to(self, index: int, term: int, *, chain_digest: bytes = b"") -> None:
+        """Entries up to `index` are durable, if the one there is still of this term.
+
+        Where a chain is kept: if it is still of this digest.
+        """
+        if self._chain is not None and (
+            not self.match_term(index, term) or self.digest(index) != chain_digest
+        ):
+            return
         before = self.unstable.offset
         self.unstable.stable_to(index, term)
         del self._digests[: self.unstable.offset - before]
