@@ -38,6 +38,7 @@ LOCAL_KINDS = frozenset(
         MessageKind.UNREACHABLE,
         MessageKind.SNAPSHOT_STATUS,
         MessageKind.CHECK_QUORUM,
+        MessageKind.FORGET_LEADER,
         MessageKind.STORAGE_APPEND,
         MessageKind.STORAGE_APPEND_RESPONSE,
         MessageKind.STORAGE_APPLY,
@@ -58,6 +59,9 @@ RESPONSE_KINDS = frozenset(
     }
 )
 _THREADS = (APPEND_THREAD, APPLY_THREAD)
+_STORAGE_RESPONSE_KINDS = frozenset(
+    {MessageKind.STORAGE_APPEND_RESPONSE, MessageKind.STORAGE_APPLY_RESPONSE}
+)
 
 
 class RawNode:
@@ -80,8 +84,11 @@ class RawNode:
         Raises:
             UnknownPeerError: a local message from outside, or an answer of no member.
             ProposalDroppedError: a proposal that is not taken.
+            ConfChangeError: a proposal whose bytes are no change of members.
         """
         is_storage = message.sender in _THREADS
+        if is_storage and message.kind not in _STORAGE_RESPONSE_KINDS:
+            raise UnknownPeerError(f"{message.kind.name} is no response of storage")
         if message.kind in LOCAL_KINDS and not is_storage:
             raise UnknownPeerError(f"{message.kind.name} is no message between nodes")
         if (
@@ -262,6 +269,7 @@ class RawNode:
                 term=raft.term,
                 log_index=index,
                 log_term=log_term,
+                chain_digest=raft.log.digest(index) if has_entries else b"",
                 snapshot=ready.snapshot,
             ),
         )

@@ -154,7 +154,9 @@ class Message:
     reject_hint: int = 0
     context: bytes = b""
     chain_digest: bytes = b""
-    """Of the log up to `log_index`, in an APPEND; empty where the log keeps none."""
+    """Of the log up to `log_index`, in an APPEND and in what storage says it has; empty where the
+    log keeps none.
+    """
     responses: tuple[Message, ...] = ()
     """To be stepped or sent once a STORAGE message is carried out."""
 
@@ -174,8 +176,8 @@ class Ready:
     In this order, each step finished before the next begins:
 
     1. If `snapshot` is there, replace the log by it. Append `entries` to the log, replacing what is
-       there from the first of them on, and store `hard_state` if it is not None. If `must_sync`, all
-       of it must survive a power cut before step 2.
+       there from the first of them on, and store `hard_state` if it is not None. If `must_sync`, or
+       there is a snapshot, all of it must survive a power cut before step 2.
     2. Send `messages`.
     3. Apply `snapshot`, then `committed_entries` in their order. They are durable here. After a
        restart entries that were handed out before come again, from the first after `applied`:
