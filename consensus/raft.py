@@ -675,16 +675,18 @@ class Raft:
         return self.log.zero_term_if_unknown(self.log.committed) == self.term
 
     def _take_read(self, message: Message) -> None:
-        if self.tracker.is_singleton():
-            self._answer_read(message, self.log.committed)
-        elif not self._is_own_term_committed():
-            # An entry of an earlier term may be committed without this leader knowing.
+        if not self._is_own_term_committed():
+            # An entry of an earlier term may be committed without this leader knowing, also by
+            # itself alone before a restart: the commit index need not survive one.
             self._pending_reads.append(message)
         else:
             self._serve_read(message)
 
     def _serve_read(self, message: Message) -> None:
-        if self.config.read_only_option is ReadOnlyOption.LEASE:
+        # Its own majority, or under its lease. A leader that was removed is no only voter.
+        voters = self.tracker.config.voters.incoming
+        is_alone = self.tracker.is_singleton() and self.id in voters
+        if is_alone or self.config.read_only_option is ReadOnlyOption.LEASE:
             self._answer_read(message, self.log.committed)
             return
         context = message.entries[0].data
