@@ -8,7 +8,7 @@ PROTO_OUT ?= proto
 PROTOS := $(sort $(wildcard proto/psetledger/v1/*.proto))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check format format-check lint types imports packages proto proto-check bench clean distclean
+.PHONY: help venv demo test test-long check format format-check lint types imports packages proto proto-check transcripts bench clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -65,6 +65,9 @@ proto: venv ## regenerate the stubs in place
 
 proto-check: venv ## the committed stubs equal their source
 	$(BIN)/pytest -q tests/packaging/test_stubs_fresh.py
+
+transcripts: venv ## the Raft core beside etcd's transcripts, file by file
+	PYTHONPATH=.:proto $(BIN)/python -m tests.transcripts
 
 bench: venv ## the workloads beside the machine's own limits; the report goes to build/benchmarks.json
 	@mkdir -p build
