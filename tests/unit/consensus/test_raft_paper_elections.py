@@ -126,7 +126,7 @@ def test_a_server_stays_follower_while_it_hears_a_leader(kind: MessageKind) -> N
 
 def test_a_vote_given_puts_an_election_off() -> None:
     """Figure 2 (followers): without granting a vote to a candidate."""
-    member = Member()
+    member = Member(hard_state=HardState(term=1))
     member.tick(ELECTION_TICKS - 1)
     member.hear(MessageKind.VOTE, 2, 1)
     member.tick(ELECTION_TICKS - 1)

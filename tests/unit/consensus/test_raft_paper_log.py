@@ -184,21 +184,15 @@ def test_a_conflicting_entry_and_all_that_follow_are_deleted_others_kept(
     """Figure 2 (AppendEntries, 3. and 4.): append what is not in the log already."""
     follower = Member(terms=(1, 2), hard_state=HardState(term=4))
     entries = tuple(Entry(previous + n, t, b"") for n, t in enumerate(terms, 1))
-    (answer,) = follower.hear(
-        MessageKind.APPEND,
-        2,
-        4,
-        log_index=previous,
-        log_term=(0, 1, 2)[previous],
-        entries=entries,
-    )
+    where = {"log_index": previous, "log_term": (0, 1, 2)[previous]}
+    (answer,) = follower.hear(MessageKind.APPEND, 2, 4, entries=entries, **where)
     assert (answer.rejected, answer.log_index) == (False, previous + len(terms))
     assert log_terms(follower) == expected
 
 
 def test_entries_are_stable_before_they_are_acknowledged() -> None:
     """Figure 2 (persistent state): log[], before responding to RPCs."""
-    follower = Member()
+    follower = Member(hard_state=HardState(term=1))
     entries = make_entries(1, 1)
     follower.take(Message(MessageKind.APPEND, 2, 1, term=1, entries=entries))
     assert all(m.kind is not MessageKind.APPEND_RESPONSE for m in follower.raft.messages)
@@ -215,6 +209,16 @@ def test_append_entries_is_idempotent() -> None:
     ]
     assert answers[0] == answers[1]
     assert [ready.entries for ready in follower.readies[1:] if ready.entries] == []
+
+
+def test_an_append_from_before_what_is_committed_is_answered_with_the_commit_index() -> None:
+    """§5.5: an RPC that comes late changes nothing; its place may be compacted by now."""
+    follower = Member(terms=(1, 1, 1), hard_state=HardState(term=1, commit=2))
+    follower.log.compact(2)
+    follower.reset()
+    (answer,) = follower.hear(MessageKind.APPEND, 2, 1, entries=make_entries(1))
+    assert (answer.rejected, answer.log_index) == (False, 2)
+    assert log_terms(follower) == (1,)
 
 
 def test_a_new_leader_begins_just_after_its_own_last_entry() -> None:
@@ -434,10 +438,12 @@ def test_a_snapshot_of_a_prefix_keeps_the_entries_that_follow() -> None:
 def test_an_old_snapshot_is_ignored() -> None:
     """§7: one that tells nothing new is answered with what is committed here."""
     follower = Member(terms=(1, 1, 2), hard_state=HardState(term=2, commit=3))
-    snapshot = Snapshot(2, 1, ConfState(voters=(1, 2)), b"state")
+    follower.log.compact(2)
+    follower.reset()
+    snapshot = Snapshot(1, 1, ConfState(voters=(1, 2)), b"state")
     (answer,) = follower.hear(MessageKind.SNAPSHOT, 2, 3, snapshot=snapshot)
     assert answer.log_index == 3
-    assert log_terms(follower) == (1, 1, 2)
+    assert log_terms(follower) == (2,)
     assert follower.raft.tracker.conf_state().voters == (1, 2, 3)
 
 

@@ -176,13 +176,16 @@ def test_each_read_keeps_its_own_index() -> None:
 
 
 def test_the_same_context_twice_is_one_read_while_it_waits() -> None:
-    """A context names one read."""
-    leader = make_leading()[1]
-    leader.node.read_index(b"read")
-    leader.node.read_index(b"read")
-    ack(leader, 2, b"read")
-    ack(leader, 3, b"read")
-    assert leader.reads == [ReadState(1, b"read")]
+    """A context names one read: that which came first."""
+    cluster = make_leading()
+    cluster.lose(MessageKind.HEARTBEAT)
+    cluster[1].node.read_index(b"read")
+    cluster.propose(1, b"write")
+    cluster[1].node.read_index(b"read")
+    cluster.deliver()
+    ack(cluster[1], 2, b"read")
+    ack(cluster[1], 3, b"read")
+    assert cluster[1].reads == [ReadState(1, b"read")]
 
 
 def test_a_context_asked_again_after_its_answer_is_a_new_read() -> None:
