@@ -614,7 +614,7 @@ class Raft:
 
     def _take_proposal(self, message: Message) -> None:
         if not message.entries:
-            raise ContractError("a proposal holds an entry")
+            raise ProposalDroppedError("a proposal holds an entry")
         if self.id not in self.tracker.progress:
             raise ProposalDroppedError("this leader is no member any more")
         if self.lead_transferee != NO_NODE:
@@ -675,6 +675,8 @@ class Raft:
         return self.log.zero_term_if_unknown(self.log.committed) == self.term
 
     def _take_read(self, message: Message) -> None:
+        if len(message.entries) != 1:
+            return  # no read: another node's mistake
         if not self._is_own_term_committed():
             # An entry of an earlier term may be committed without this leader knowing, also by
             # itself alone before a restart: the commit index need not survive one.

@@ -29,6 +29,7 @@ from consensus.types import (
     Message,
     MessageKind,
     Ready,
+    Status,
 )
 
 LOCAL_KINDS = frozenset(
@@ -156,6 +157,18 @@ class RawNode:
     def _step_quietly(self, message: Message) -> None:
         with contextlib.suppress(OrderingError):
             self.raft.step(message)
+
+    def status(self) -> Status:
+        """How the node sees itself; for people and for the decision to propose."""
+        raft = self.raft
+        return Status(
+            node_id=raft.id,
+            role=raft.role,
+            hard_state=raft.hard_state,
+            lead=raft.lead,
+            last_index=raft.log.last_index(),
+            applied=raft.log.applied,
+        )
 
     # Out ------------------------------------------------------------------------------------------
 

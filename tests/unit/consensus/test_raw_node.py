@@ -382,3 +382,40 @@ class TestMembers:
         remove = ConfChange((ConfChangeSingle(ConfChangeKind.REMOVE, 1),))
         for change in (remove, ConfChange()):
             assert_refused(node, partial(node.apply_conf_change, change), ConfChangeError)
+
+
+def lead_alone() -> RawNode:
+    """Node 1, the only voter, leading with its first entry committed."""
+    node, storage = make_node(1)
+    node.campaign()
+    while node.has_ready():
+        ready = node.ready()
+        if ready.hard_state is not None:
+            storage.set_hard_state(ready.hard_state)
+        storage.append(ready.entries)
+        node.advance()
+    return node
+
+
+def test_status_tells_who_leads_and_how_far_the_log_goes() -> None:
+    node, _ = make_node(1, 2)
+    assert (node.status().role, node.status().lead, node.status().last_index) == (
+        Role.FOLLOWER,
+        0,
+        1,
+    )
+    status = lead_alone().status()
+    assert (status.node_id, status.role, status.lead) == (1, Role.LEADER, 1)
+    assert status.is_leader
+    assert (status.last_index, status.applied) == (2, 2)
+    assert status.hard_state == HardState(2, 1, 2)
+
+
+def test_a_request_of_another_node_without_an_entry_changes_nothing() -> None:
+    node = lead_alone()
+    before = node.status()
+    with pytest.raises(ProposalDroppedError, match="holds an entry"):
+        node.step(Message(MessageKind.PROPOSE, sender=2))
+    node.step(Message(MessageKind.READ_INDEX, sender=2))
+    assert node.status() == before
+    assert not node.has_ready()
