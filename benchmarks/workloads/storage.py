@@ -105,7 +105,9 @@ class _Chain:
         height = self._store.head.height + 1
         stored, changes = block
         entry = Entry(height, 1, stored.proposal)
-        self._store.persist(Ready(HardState(1, 1, height - 1), (entry,), must_sync=True))
+        self._store.persist(
+            Ready(hard_state=HardState(1, 1, height - 1), entries=(entry,), must_sync=True)
+        )
         head = ChainHead(height, bytes(32), height, EMPTY_ROOT, (), applied_index=height)
         self._store.certify(stored, head, changes)
 
