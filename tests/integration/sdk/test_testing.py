@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from ledger.node.errors import NodeError
 from ledger.node.voting import Voter
 from psetledger.testing import LocalNetwork, ledger_network, running_network
+from sdk.errors import PsetError
 from sdk.home import Home
 from sdk.networks import resolve_network
 from tests.support.api_client import call, connected
@@ -34,7 +36,7 @@ def test_a_network_ends_with_its_block(tmp_path: Path) -> None:
     with running_network(tmp_path) as network:
         client = network.connect()
         assert client.head().height > 0
-    with pytest.raises(Exception, match="no connection"):
+    with pytest.raises(PsetError, match="no connection"):
         network.connect()
     client.close()
 
@@ -92,6 +94,6 @@ def test_a_network_that_cannot_start_says_why(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path)
     for key in (network.directory / "n1" / "keys").iterdir():
         key.unlink()
-    with pytest.raises(Exception, match="key"):
+    with pytest.raises(NodeError, match="KEY_NOT_FOUND"):
         network.start()
     network.stop()
