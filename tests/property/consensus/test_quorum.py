@@ -93,6 +93,8 @@ def test_two_quorums_share_a_voter_and_under_lies_an_honest_one(count: int) -> N
 def test_a_byzantine_quorum_is_there_without_the_faulty(count: int) -> None:
     assert 1 <= byzantine(count) <= count - (count - 1) // 3
     assert 1 <= majority(count) <= byzantine(count)
+    # Two quorums share so many at least, and one of them is honest.
+    assert 2 * byzantine(count) - count > (count - 1) // 3
 
 
 @given(joints, rules)
