@@ -72,6 +72,44 @@ class ApiOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """The listener for other validators, and where they listen."""
+
+    listen: str = _option("127.0.0.1:9701", "Address and port for other validators.")
+    addresses: tuple[str, ...] = _option(
+        (), 'Where the others listen, as "id=host:port"; not needed for a network of one.'
+    )
+    queue_count_max: int = _option(
+        4096, "Messages that wait for one validator; more are dropped.", low=16, high=1_000_000
+    )
+    queue_bytes_max: int = _option(
+        32 * 1024 * 1024, "Bytes of those messages.", low=8 * 1024 * 1024, high=2**33
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusOptions:
+    """How validators agree on one order."""
+
+    election_timeout_ms: int = _option(
+        1000,
+        "A validator that hears nothing from the leader for so long, or up to twice that, stands for"
+        " election. At least several round trips and disk flushes.",
+        low=100,
+        high=600_000,
+    )
+    heartbeat_interval_ms: int = _option(
+        100, "How often a leader says that it is there.", low=10, high=60_000
+    )
+    halt_after_ms: int = _option(
+        600_000,
+        "When no block has been certified for so long, the validator publishes a signed report.",
+        low=1000,
+        high=86_400_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class StorageOptions:
     """Where blocks and state are kept."""
 
@@ -150,12 +188,16 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True)
 class TestingOptions:
-    """For tests of crashes only: the process kills itself at a named place."""
+    """For tests and development networks only: faults on demand."""
 
     __test__ = False
 
     crash_at: str = _option("", "Name of a failpoint.", choices=("", *FAILPOINTS_BY_NAME))
     crash_height: int = _option(0, "Height at which it does.", low=0, high=2**62)
+    isolation: bool = _option(
+        False,
+        "The local administration may cut this validator off from others.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +208,8 @@ class NodeConfig:
     """The directory of the file; keys and logs are in it."""
     node: NodeOptions
     api: ApiOptions = field(default_factory=ApiOptions)
+    peers: PeerOptions = field(default_factory=PeerOptions)
+    consensus: ConsensusOptions = field(default_factory=ConsensusOptions)
     storage: StorageOptions = field(default_factory=StorageOptions)
     blocks: BlockOptions = field(default_factory=BlockOptions)
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
@@ -185,10 +229,28 @@ class NodeConfig:
         """Host and port of the listener; port 0 lets the system choose."""
         return split_address(self.api.listen)
 
+    @property
+    def peer_listen_address(self) -> tuple[str, int]:
+        """Host and port of the listener for other validators; port 0 lets the system choose."""
+        return split_address(self.peers.listen, "peers.listen")
+
+    @property
+    def peer_addresses(self) -> dict[str, tuple[str, int]]:
+        """Host and port of the others by validator id."""
+        found: dict[str, tuple[str, int]] = {}
+        for item in self.peers.addresses:
+            validator_id, separator, address = item.partition("=")
+            if not separator or not is_validator_id(validator_id) or validator_id in found:
+                raise _invalid("peers.addresses", f"{item!r} is not one id=host:port for each id")
+            found[validator_id] = split_address(address, "peers.addresses")
+        return found
+
 
 _TABLES: Final[dict[str, type[Any]]] = {
     "node": NodeOptions,
     "api": ApiOptions,
+    "peers": PeerOptions,
+    "consensus": ConsensusOptions,
     "storage": StorageOptions,
     "blocks": BlockOptions,
     "admission": AdmissionOptions,
@@ -235,6 +297,12 @@ def decode_config(data: bytes, home: Path) -> NodeConfig:
     if not is_validator_id(config.node.id):
         raise _invalid("node.id", "1 to 32 of a-z, 0-9 and hyphen are expected")
     split_address(config.api.listen)
+    split_address(config.peers.listen, "peers.listen")
+    _ = config.peer_addresses  # raises
+    if config.consensus.election_timeout_ms < 3 * config.consensus.heartbeat_interval_ms:
+        raise _invalid(
+            "consensus.election_timeout_ms", "less than three times consensus.heartbeat_interval_ms"
+        )
     if config.admission.queue_bytes_max < config.blocks.size_bytes_max:
         raise _invalid("admission.queue_bytes_max", "less than one block")
     return config
@@ -260,12 +328,14 @@ def encode_config(node: NodeOptions, **tables: Any) -> str:
     return "\n".join(lines)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port` or `[v6]:port`. Raises NodeError (CONFIG_INVALID)."""
+def split_address(address: str, option: str = "api.listen") -> tuple[str, int]:
+    """Host and port of `host:port` or `[v6]:port`. Raises NodeError (CONFIG_INVALID) that names the
+    option.
+    """
     host, separator, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not separator or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise _invalid("api.listen", f"{address!r} is no address and port")
+        raise _invalid(option, f"{address!r} is no address and port")
     return host, int(port)
 
 
@@ -295,6 +365,10 @@ def _check_value(where: str, option: dataclasses.Field[Any], value: object) -> o
         if not isinstance(value, list) or not all(isinstance(text, str) and text for text in texts):
             raise _invalid(where, "a list of texts is expected")
         return tuple(texts)
+    if isinstance(option.default, bool):
+        if not isinstance(value, bool):
+            raise _invalid(where, "true or false is expected")
+        return value
     if isinstance(option.default, int):
         if type(value) is not int or not metadata["low"] <= value <= metadata["high"]:
             raise _invalid(
@@ -311,6 +385,8 @@ def _check_value(where: str, option: dataclasses.Field[Any], value: object) -> o
 def _encode_value(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_encode_value(item) for item in cast('tuple[object, ...]', value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     # A JSON text is a basic string of TOML.

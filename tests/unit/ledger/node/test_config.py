@@ -59,7 +59,10 @@ def test_every_default_is_written_as_a_comment() -> None:
     text = encode_config(NodeOptions("n1", "genesis.json"))
     assert tomllib.loads(text) == {
         "node": {"id": "n1", "genesis": "genesis.json"},
-        **{name: {} for name in ("api", "storage", "blocks", "admission", "log")},
+        **{
+            name: {}
+            for name in ("api", "peers", "consensus", "storage", "blocks", "admission", "log")
+        },
     }
     uncommented = "\n".join(
         line.removeprefix("# ") if " = " in line else line for line in text.splitlines()
@@ -93,6 +96,12 @@ def test_every_default_is_written_as_a_comment() -> None:
         (LEAST + "[admission]\nqueue_bytes_max = 1048576\n", "admission.queue_bytes_max"),
         (LEAST + '[log]\nlevel = "loud"\n', "log.level"),
         (LEAST + '[testing]\ncrash_at = "somewhere"\n', "testing.crash_at"),
+        (LEAST + "[testing]\nisolation = 1\n", "testing.isolation"),
+        (LEAST + '[peers]\nlisten = "nowhere"\n', "peers.listen"),
+        (LEAST + '[peers]\naddresses = ["127.0.0.1:1"]\n', "peers.addresses"),
+        (LEAST + '[peers]\naddresses = ["n2=nowhere"]\n', "peers.addresses"),
+        (LEAST + '[peers]\naddresses = ["n2=a:1", "n2=a:2"]\n', "peers.addresses"),
+        (LEAST + "[consensus]\nelection_timeout_ms = 200\n", "consensus.election_timeout_ms"),
         ("node = 3\n", "node"),
     ],
 )
@@ -112,6 +121,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_config(tmp_path)
     assert caught.value.code == "CONFIG_NOT_FOUND"
     assert "config.toml" in caught.value.text
+
+
+def test_the_others_are_known_by_id() -> None:
+    text = LEAST + '[peers]\naddresses = ["n2=a.example:1", "n3=[::1]:2"]\n'
+    config = decode_config(text.encode(), HOME)
+    assert config.peer_addresses == {"n2": ("a.example", 1), "n3": ("::1", 2)}
+    assert config.peer_listen_address == ("127.0.0.1", 9701)
 
 
 def test_addresses() -> None:
