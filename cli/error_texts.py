@@ -466,6 +466,14 @@ _NODE: Final = {
         "This release cannot order blocks for so many validators.",
         "Install a newer one.",
     ),
+    "KEY_SCHEME_WRONG": (
+        "The validator's vote key is of another type than the network's certificate scheme asks for.",
+        "Put the keys of this network's validator into the keys directory.",
+    ),
+    "SCHEME_UNKNOWN": (
+        "There is no certificate scheme of this name.",
+        "Use bls12381 or ed25519.",
+    ),
     "SCHEME_UNSUPPORTED": (
         "This release cannot vote in the network's certificate scheme.",
         "Install a newer one.",

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ledger.model.genesis import CERTIFICATE_SCHEMES
 from ledger.model.keyfile import (
     KEY_FILE_SIZE_MAX,
     SECRET_SIZE,
@@ -29,17 +30,14 @@ from ledger.model.keyfile import (
     generate_private_key,
 )
 from ledger.model.keys import KeyRole, KeyType
-from ledger.node.errors import NodeError
+from ledger.node.errors import NodeError, usage_error
 
 KEYS_DIRECTORY: Final = "keys"
 VOTE_FRESH_FILE: Final = "vote.fresh"
 
 _ROLES: Final = {KeyRole.VOTE: "vote", KeyRole.PEER: "peer", KeyRole.TLS: "tls"}
-_TYPES: Final = {
-    KeyRole.VOTE: KeyType.BLS12381,
-    KeyRole.PEER: KeyType.ED25519,
-    KeyRole.TLS: KeyType.P256,
-}
+_TYPES: Final = {KeyRole.PEER: KeyType.ED25519, KeyRole.TLS: KeyType.P256}
+"""What the network's certificate scheme does not say."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -52,8 +50,24 @@ class ValidatorKeys:
     tls: PrivateKey
 
 
-def create_validator_keys(home: Path) -> ValidatorKeys:
-    """Generate a validator's keys and write them. Raises NodeError when one is there already."""
+def get_vote_key_type(certificate_scheme: str) -> KeyType:
+    """The type of the keys that vote under a scheme. Raises NodeError (SCHEME_UNKNOWN)."""
+    try:
+        return CERTIFICATE_SCHEMES[certificate_scheme]
+    except KeyError:
+        raise usage_error(
+            "SCHEME_UNKNOWN",
+            f"{certificate_scheme!r} is no certificate scheme",
+            f"Use one of {', '.join(CERTIFICATE_SCHEMES)}.",
+        ) from None
+
+
+def create_validator_keys(home: Path, certificate_scheme: str = "bls12381") -> ValidatorKeys:
+    """Generate a validator's keys and write them; the scheme says of which type the vote key is.
+
+    Raises NodeError: SCHEME_UNKNOWN, KEY_EXISTS when one is there already.
+    """
+    types = {KeyRole.VOTE: get_vote_key_type(certificate_scheme), **_TYPES}
     directory = home / KEYS_DIRECTORY
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     taken = [name for name in _ROLES.values() if (directory / f"{name}.key").exists()]
@@ -66,18 +80,32 @@ def create_validator_keys(home: Path) -> ValidatorKeys:
     made: dict[KeyRole, PrivateKey] = {}
     for role, name in _ROLES.items():
         entropy = secrets.token_bytes(SECRET_SIZE)
-        made[role] = generate_private_key(_TYPES[role], role, name, name, entropy)
+        made[role] = generate_private_key(types[role], role, name, name, entropy)
     for role, name in _ROLES.items():
         write_new_file(directory / f"{name}.key", encode_key_file(made[role], None, b"", b""))
     mark_vote_key_fresh(home, made[KeyRole.VOTE].public_key)
     return ValidatorKeys(made[KeyRole.VOTE], made[KeyRole.PEER], made[KeyRole.TLS])
 
 
-def load_validator_keys(home: Path, passphrase: Callable[[], bytes] | None = None) -> ValidatorKeys:
+def load_validator_keys(
+    home: Path,
+    passphrase: Callable[[], bytes] | None = None,
+    *,
+    certificate_scheme: str | None = None,
+) -> ValidatorKeys:
     """Read a validator's keys; `passphrase` is asked for encrypted ones.
 
-    Raises NodeError: KEY_NOT_FOUND, KEY_FILE_PERMISSIONS, or a code of KeyFileError.
+    Args:
+        home: the node's directory.
+        passphrase: for encrypted key files.
+        certificate_scheme: of the network's genesis; None where no network is known yet.
+
+    Raises NodeError: KEY_NOT_FOUND, KEY_FILE_PERMISSIONS, KEY_ROLE_WRONG, KEY_SCHEME_WRONG when the vote
+    key is not one of the scheme, SCHEME_UNKNOWN, or a code of KeyFileError.
     """
+    types = dict(_TYPES)
+    if certificate_scheme is not None:
+        types[KeyRole.VOTE] = get_vote_key_type(certificate_scheme)
     made: dict[KeyRole, PrivateKey] = {}
     for role, name in _ROLES.items():
         path = home / KEYS_DIRECTORY / f"{name}.key"
@@ -90,6 +118,14 @@ def load_validator_keys(home: Path, passphrase: Callable[[], bytes] | None = Non
                 "KEY_ROLE_WRONG",
                 f"{path} holds a key of role {key.role.label}",
                 "Put the key files of this validator into the node's keys directory.",
+            )
+        if key.key_type is not types.get(role, key.key_type):
+            raise NodeError(
+                "KEY_SCHEME_WRONG",
+                f"{path} holds a {key.key_type.label} key, this network's {name} keys are of type"
+                f" {types[role].label}",
+                "Put the key files of this validator into the node's keys directory; a network's"
+                " certificate scheme is fixed in its genesis document.",
             )
         made[role] = key
     return ValidatorKeys(made[KeyRole.VOTE], made[KeyRole.PEER], made[KeyRole.TLS])

@@ -18,10 +18,19 @@ from typing import Any
 from ledger.model import bls
 from ledger.model.block import Validator
 from ledger.model.identifiers import is_validator_id
+from ledger.model.keys import KeyType
+from ledger.model.private_key import PrivateKey
 from ledger.node.config import CONFIG_FILE, NodeOptions, encode_config
 from ledger.node.errors import usage_error
-from ledger.node.keys import create_validator_keys, write_new_file
+from ledger.node.keys import create_validator_keys, get_vote_key_type, write_new_file
 from ledger.node.tls import create_ca_certificate
+
+
+def prove_possession(key: PrivateKey) -> bytes:
+    """What a validator's record shows of its vote key: for a BLS key that its holder has the secret,
+    which aggregation needs; nothing for an Ed25519 key, whose signatures are not aggregated.
+    """
+    return bls.prove_possession(key.secret) if key.key_type is KeyType.BLS12381 else b""
 
 
 def create_node_home(
@@ -30,6 +39,7 @@ def create_node_home(
     *,
     organisation: str,
     genesis: str = "../genesis.json",
+    certificate_scheme: str = "bls12381",
     **tables: Any,
 ) -> Validator:
     """Make a home with fresh keys; the validator's record for genesis.
@@ -39,11 +49,12 @@ def create_node_home(
         validator_id: 1 to 32 of a-z, 0-9 and hyphen.
         organisation: DID of the organisation that runs the node.
         genesis: where the genesis document is, or will be; a relative path starts at `home`.
+        certificate_scheme: `bls12381` or `ed25519`, as the genesis document has it.
         tables: option objects of `ledger.node.config` by table name, where they differ from the
             defaults.
 
     Raises:
-        NodeError: VALIDATOR_ID_INVALID, HOME_EXISTS, KEY_EXISTS. Nothing is changed then.
+        NodeError: VALIDATOR_ID_INVALID, SCHEME_UNKNOWN, HOME_EXISTS, KEY_EXISTS. Nothing is changed then.
     """
     if not is_validator_id(validator_id):
         raise usage_error(
@@ -55,8 +66,9 @@ def create_node_home(
         raise usage_error(
             "HOME_EXISTS", f"{home} is a node's home already", "Choose another directory."
         )
+    get_vote_key_type(certificate_scheme)  # raises
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = create_validator_keys(home)
+    keys = create_validator_keys(home, certificate_scheme)
     text = encode_config(NodeOptions(id=validator_id, genesis=genesis), **tables)
     write_new_file(home / CONFIG_FILE, text.encode())
     return Validator(
@@ -64,7 +76,7 @@ def create_node_home(
         organisation=organisation,
         vote_key_type=keys.vote.key_type,
         vote_key=keys.vote.public_key,
-        vote_possession=bls.prove_possession(keys.vote.secret),
+        vote_possession=prove_possession(keys.vote),
         peer_key=keys.peer.public_key,
         tls_certificate=create_ca_certificate(keys.tls, validator_id),
     )

@@ -26,6 +26,7 @@ from ledger.model.block import Validator
 from ledger.model.charter import ROOT_POWERS, Charter, default_charter
 from ledger.model.codec import encode
 from ledger.model.genesis import (
+    CERTIFICATE_SCHEMES,
     Genesis,
     GenesisOrganisation,
     RecoveryPolicy,
@@ -41,6 +42,7 @@ from ledger.model.operations import (
     OrganisationRequest,
     Scope,
 )
+from ledger.model.private_key import PrivateKey
 from ledger.model.transaction import Signer
 
 NETWORK = "test"
@@ -194,7 +196,7 @@ def make_tls_certificate(validator_id: str) -> tuple[bytes, bytes]:
 
 
 def vote_secret(validator_id: str) -> bytes:
-    """BLS secret of a validator's vote key."""
+    """Secret of a validator's vote key: a BLS scalar, which serves as an Ed25519 seed too."""
     return bls.generate_secret(sha256(f"vote {validator_id}".encode()).digest())
 
 
@@ -203,15 +205,24 @@ def peer_key(validator_id: str) -> TestKey:
     return make_key(f"peer/{validator_id}", KeyRole.PEER)
 
 
-def make_validator(validator_id: str, organisation: str) -> Validator:
-    """A validator of an organisation (DID) with a BLS vote key."""
-    secret = vote_secret(validator_id)
+def vote_private_key(validator_id: str, certificate_scheme: str = "bls12381") -> PrivateKey:
+    """A validator's vote key under a scheme."""
+    key_type = CERTIFICATE_SCHEMES[certificate_scheme]
+    return PrivateKey("vote", KeyRole.VOTE, key_type, "vote", vote_secret(validator_id))
+
+
+def make_validator(
+    validator_id: str, organisation: str, *, certificate_scheme: str = "bls12381"
+) -> Validator:
+    """A validator of an organisation (DID) with a vote key of the scheme."""
+    key = vote_private_key(validator_id, certificate_scheme)
+    is_bls = key.key_type is KeyType.BLS12381
     return Validator(
         id=validator_id,
         organisation=organisation,
-        vote_key_type=KeyType.BLS12381,
-        vote_key=bls.secret_to_public(secret),
-        vote_possession=bls.prove_possession(secret),
+        vote_key_type=key.key_type,
+        vote_key=key.public_key,
+        vote_possession=bls.prove_possession(key.secret) if is_bls else b"",
         peer_key=peer_key(validator_id).public_key,
         tls_certificate=make_tls_certificate(validator_id)[0],
     )
@@ -223,6 +234,7 @@ def make_genesis(
     validators: Sequence[str] = ("n1",),
     created: int = GENESIS_TIME,
     fault_model: str = "crash",
+    certificate_scheme: str = "bls12381",
     charter: Charter | None = None,
 ) -> Genesis:
     """A genesis with saqa, che, umalusi and qcto; SAQA holds the root powers since 2009-06-01."""
@@ -232,9 +244,13 @@ def make_genesis(
         network=network,
         created=created,
         fault_model=fault_model,
-        certificate_scheme="bls12381",
+        certificate_scheme=certificate_scheme,
         validators=tuple(
-            make_validator(validator_id, dids[position % len(dids)])
+            make_validator(
+                validator_id,
+                dids[position % len(dids)],
+                certificate_scheme=certificate_scheme,
+            )
             for position, validator_id in enumerate(sorted(validators))
         ),
         organisations=tuple(

@@ -32,7 +32,6 @@ from tests.support.ledger_world import (
     make_organisation,
     make_tls_certificate,
     make_validator,
-    peer_key,
 )
 
 GENESIS = make_genesis(validators=("n1", "n2"))
@@ -84,16 +83,8 @@ def test_header_of_block_0() -> None:
 
 
 def test_ed25519_scheme() -> None:
-    validators = tuple(
-        dataclasses.replace(
-            validator,
-            vote_key_type=KeyType.ED25519,
-            vote_key=peer_key(f"vote-{validator.id}").public_key,
-            vote_possession=b"",
-        )
-        for validator in GENESIS.validators
-    )
-    genesis = dataclasses.replace(GENESIS, certificate_scheme="ed25519", validators=validators)
+    genesis = make_genesis(validators=("n1", "n2"), certificate_scheme="ed25519")
+    assert {v.vote_key_type for v in genesis.validators} == {KeyType.ED25519}
     assert decode_genesis(encode_genesis(genesis)) == genesis
 
 

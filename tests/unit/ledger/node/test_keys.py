@@ -113,3 +113,31 @@ def test_a_vote_key_is_fresh_once(tmp_path: Path) -> None:
         "tls.key",
         "vote.key",
     ]
+
+
+def test_the_scheme_says_of_which_type_the_vote_key_is(tmp_path: Path) -> None:
+    made = create_validator_keys(tmp_path, "ed25519")
+    assert (made.vote.key_type, made.vote.role) == (KeyType.ED25519, KeyRole.VOTE)
+    assert made.vote.public_key != made.peer.public_key
+    assert load_validator_keys(tmp_path, certificate_scheme="ed25519") == made
+    assert load_validator_keys(tmp_path) == made
+    assert is_vote_key_fresh(tmp_path, made.vote.public_key)
+
+
+@pytest.mark.parametrize(("made", "network"), [("ed25519", "bls12381"), ("bls12381", "ed25519")])
+def test_a_vote_key_of_another_scheme_is_refused(tmp_path: Path, made: str, network: str) -> None:
+    create_validator_keys(tmp_path, made)
+    before = {path: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
+    with pytest.raises(NodeError) as caught:
+        load_validator_keys(tmp_path, certificate_scheme=network)
+    assert caught.value.code == "KEY_SCHEME_WRONG"
+    assert "vote.key holds a " in caught.value.text
+    assert {path: path.read_bytes() for path in (tmp_path / "keys").iterdir()} == before
+
+
+def test_an_unknown_scheme_makes_no_keys(tmp_path: Path) -> None:
+    with pytest.raises(NodeError) as caught:
+        create_validator_keys(tmp_path, "rsa")
+    assert caught.value.code == "SCHEME_UNKNOWN"
+    assert "bls12381, ed25519" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []

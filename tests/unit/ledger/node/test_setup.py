@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from ledger.model import bls
+from ledger.model.genesis import decode_genesis, encode_genesis
 from ledger.model.keys import KeyType
 from ledger.model.tls_certificate import check_tls_certificate
 from ledger.node.config import ApiOptions, load_config
 from ledger.node.errors import NodeError
 from ledger.node.keys import load_validator_keys
 from ledger.node.setup import create_node_home
+from tests.support.ledger_world import make_genesis
 
 
 def test_a_home_is_what_its_record_says(tmp_path: Path) -> None:
@@ -50,4 +53,25 @@ def test_a_wrong_id_makes_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(NodeError) as caught:
         create_node_home(tmp_path / "n1", name, organisation="did:pset:dev:x")
     assert caught.value.code == "VALIDATOR_ID_INVALID"
+    assert not (tmp_path / "n1").exists()
+
+
+def test_a_home_under_ed25519_has_a_record_that_genesis_takes(tmp_path: Path) -> None:
+    base = make_genesis()
+    did = base.validators[0].organisation
+    record = create_node_home(tmp_path / "n1", "n1", organisation=did, certificate_scheme="ed25519")
+    assert record.vote_key_type is KeyType.ED25519
+    assert record.vote_possession == b""
+    genesis = dataclasses.replace(base, certificate_scheme="ed25519", validators=(record,))
+    assert decode_genesis(encode_genesis(genesis)) == genesis
+    keys = load_validator_keys(tmp_path / "n1", certificate_scheme="ed25519")
+    assert record.vote_key == keys.vote.public_key
+
+
+def test_an_unknown_scheme_makes_no_home(tmp_path: Path) -> None:
+    with pytest.raises(NodeError) as caught:
+        create_node_home(
+            tmp_path / "n1", "n1", organisation="did:pset:dev:x", certificate_scheme="x"
+        )
+    assert caught.value.code == "SCHEME_UNKNOWN"
     assert not (tmp_path / "n1").exists()
