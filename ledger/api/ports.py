@@ -18,12 +18,19 @@ class ApiError(Exception):
     """A refusal; nothing was changed, except with PENDING, where the transaction is in the queue."""
 
     def __init__(
-        self, code: ReceiptCode | ApiReason, text: str, *, retry_after_ms: int | None = None
+        self,
+        code: ReceiptCode | ApiReason,
+        text: str,
+        *,
+        retry_after_ms: int | None = None,
+        leader: str = "",
     ) -> None:
+        """`leader`: id of the validator that leads, for who has something to write; or empty."""
         super().__init__(code, text)
         self.code = code
         self.text = text
         self.retry_after_ms = retry_after_ms
+        self.leader = leader
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.text}"
@@ -44,6 +51,8 @@ class Submitted:
     transaction_id: bytes
     proof: bytes = b""
     """Canonical TransactionProof; empty when only acceptance was asked for."""
+    leader: str = ""
+    """Id of the validator that leads; empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,9 @@ def _ledger_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
         answer = await node.submit(
             request.transaction, wait_ms=_effective_wait_ms(request.wait, wait_ms)
         )
-        return messages.SubmitResponse(transaction_id=answer.transaction_id, proof=answer.proof)
+        return messages.SubmitResponse(
+            transaction_id=answer.transaction_id, proof=answer.proof, leader=answer.leader
+        )
 
     async def submit_batch(
         request: messages.SubmitBatchRequest, wait_ms: int
@@ -61,7 +63,10 @@ def _ledger_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
         answers = await node.submit_many(
             request.transactions, wait_ms=_effective_wait_ms(request.wait, wait_ms)
         )
-        return messages.SubmitBatchResponse(results=[_to_result(answer) for answer in answers])
+        return messages.SubmitBatchResponse(
+            results=[_to_result(answer) for answer in answers],
+            leader=next((answer.leader for answer in answers if answer.leader), ""),
+        )
 
     async def dry_run(request: messages.DryRunRequest, _: int) -> messages.DryRunResponse:
         return messages.DryRunResponse(receipt=await node.dry_run(request.transaction))

@@ -2,7 +2,8 @@
 """The table of refusals and gRPC codes, and the google.rpc.Status that says more.
 
 Every refusal carries `ErrorInfo{reason = name of the code, domain = "psetledger"}`; those that pass by
-themselves also `RetryInfo`. Receipt codes from 200 on are answers in blocks; admission gives those
+themselves also `RetryInfo`, and one that the leader would not give its id under `leader` in the
+metadata of `ErrorInfo`. Receipt codes from 200 on are answers in blocks; admission gives those
 that need no block to be known, above all for what no block should hold (`ledger.node.operation_check`).
 """
 
@@ -21,6 +22,8 @@ DOMAIN: Final = "psetledger"
 TEXT_SIZE_MAX: Final = 1024
 """Bytes of a text: a status travels in a header."""
 STATUS_METADATA_KEY: Final = "grpc-status-details-bin"
+LEADER_KEY: Final = "leader"
+"""In the metadata of ErrorInfo: id of the validator that leads."""
 
 _BY_CODE: Final[dict[ReceiptCode | ApiReason, grpc.StatusCode]] = {
     ReceiptCode.MALFORMED: grpc.StatusCode.INVALID_ARGUMENT,
@@ -67,6 +70,8 @@ def encode_status(error: ApiError) -> tuple[grpc.StatusCode, str, bytes]:
     number: int = code.value[0]
     status = status_pb2.Status(code=number, message=text)
     info = error_details_pb2.ErrorInfo(reason=error.code.name, domain=DOMAIN)
+    if error.leader:
+        info.metadata[LEADER_KEY] = error.leader
     status.details.append(_pack(info))
     if error.retry_after_ms is not None:
         retry = error_details_pb2.RetryInfo()

@@ -3,7 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 The client's API. Canonical objects travel as bytes, so that what a client checks is what was
-signed. Refusals are google.rpc.Status with ErrorInfo{reason = receipt code name}.
+signed. Refusals are google.rpc.Status with ErrorInfo{reason = receipt code name}; where another
+validator leads, its metadata may hold `leader`, that validator's id.
 """
 
 from collections import abc as _abc
@@ -90,18 +91,22 @@ class SubmitResponse(_message.Message):
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.bytes
     proof: _builtins.bytes
     """canonical TransactionProof; empty with WAIT_ACCEPTED"""
+    leader: _builtins.str
+    """validator id: the next write saves a hop there; empty when it is not known"""
     def __init__(
         self,
         *,
         transaction_id: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
+        leader: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leader", b"leader", "proof", b"proof", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,16 +169,20 @@ class SubmitBatchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    leader: _builtins.str
+    """as in SubmitResponse"""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitBatchResult]: ...
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___SubmitBatchResult] | None = ...,
+        leader: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leader", b"leader", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

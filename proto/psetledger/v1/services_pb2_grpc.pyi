@@ -3,7 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 The client's API. Canonical objects travel as bytes, so that what a client checks is what was
-signed. Refusals are google.rpc.Status with ErrorInfo{reason = receipt code name}.
+signed. Refusals are google.rpc.Status with ErrorInfo{reason = receipt code name}; where another
+validator leads, its metadata may hold `leader`, that validator's id.
 """
 
 from collections import abc as _abc

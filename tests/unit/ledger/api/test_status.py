@@ -6,7 +6,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from ledger.api.ports import ApiError
-from ledger.api.status import TEXT_SIZE_MAX, encode_status, grpc_code
+from ledger.api.status import LEADER_KEY, TEXT_SIZE_MAX, encode_status, grpc_code
 from ledger.model.receipts import ApiReason, ReceiptCode
 
 
@@ -36,6 +36,15 @@ def test_a_retry_delay_is_told() -> None:
     retry = error_details_pb2.RetryInfo()
     assert status.details[1].Unpack(retry)
     assert retry.retry_delay.ToMilliseconds() == 1_500
+
+
+def test_the_leader_is_told_where_it_is_known() -> None:
+    info = error_details_pb2.ErrorInfo()
+    for leader, expected in (("", {}), ("n2", {LEADER_KEY: "n2"})):
+        error = ApiError(ReceiptCode.NOT_READY, "no leader here", leader=leader)
+        status = status_pb2.Status.FromString(encode_status(error)[2])
+        assert status.details[0].Unpack(info)
+        assert dict(info.metadata) == expected
 
 
 def test_a_long_text_is_cut_at_a_character() -> None:
