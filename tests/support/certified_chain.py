@@ -17,7 +17,8 @@ from ledger.model.block import BlockHeader, Validator, ValidatorSet, Vote, VoteP
 from ledger.model.certificate import FaultModel, assemble_certificate, quorum_size
 from ledger.model.codec import encode
 from ledger.model.hashes import compute_block_hash, vote_message
-from ledger.model.keys import KeyType
+from ledger.model.keys import KeyRole, KeyType
+from ledger.model.private_key import PrivateKey
 from ledger.model.proofs import CertifiedHead, LogProof, ProvenState, StateEntry, TransactionProof
 from ledger.model.state_proof import key_hash, value_hash
 from ledger.model.transaction import Receipt
@@ -47,6 +48,11 @@ def make_validators(names: Sequence[str]) -> ValidatorSet:
     )
 
 
+def sign_vote(key_type: KeyType, secret: bytes, vote: bytes) -> bytes:
+    """The signature under a canonical vote by a key of either scheme."""
+    return PrivateKey("vote", KeyRole.VOTE, key_type, "vote", secret).sign(vote_message(vote))
+
+
 def sign_head(
     header: BlockHeader,
     vote: Vote,
@@ -57,7 +63,11 @@ def sign_head(
     """A head that says what the caller wants, certified by these validators."""
     data = encode(header)
     signed = encode(replace(vote, block_hash=compute_block_hash(data)))
-    votes = {name: bls.sign(secret_of(name), vote_message(signed)) for name in signers}
+    types = {validator.id: validator.vote_key_type for validator in validator_set.validators}
+    votes = {
+        name: sign_vote(types.get(name, KeyType.BLS12381), secret_of(name), signed)
+        for name in signers
+    }
     return CertifiedHead(data, encode(assemble_certificate(signed, votes, validator_set)))
 
 

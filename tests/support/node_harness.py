@@ -50,7 +50,12 @@ from ledger.state.machine import compute_genesis_writes, execute_block
 from ledger.storage.chain import ChainStore
 from ledger.storage.memory import MemoryStore
 from tests.support.ledger_execution import LedgerWorld
-from tests.support.ledger_world import make_genesis, make_tls_certificate, peer_key, vote_secret
+from tests.support.ledger_world import (
+    make_genesis,
+    make_tls_certificate,
+    peer_key,
+    vote_private_key,
+)
 from tests.support.memory_state import MemoryState
 
 WAIT_MS = 60_000
@@ -102,13 +107,13 @@ def crash_at(failpoint: Failpoint, height: int) -> FailpointHook:
     return hook
 
 
-def make_keys(validator_id: str) -> ValidatorKeys:
+def make_keys(validator_id: str, certificate_scheme: str = "bls12381") -> ValidatorKeys:
     """The keys of a validator of `ledger_world.make_genesis`."""
     tls = load_der_private_key(make_tls_certificate(validator_id)[1], None)
     assert isinstance(tls, ec.EllipticCurvePrivateKey)
     tls_secret = tls.private_numbers().private_value.to_bytes(32, "big")
     return ValidatorKeys(
-        vote=PrivateKey("vote", KeyRole.VOTE, KeyType.BLS12381, "vote", vote_secret(validator_id)),
+        vote=vote_private_key(validator_id, certificate_scheme),
         peer=PrivateKey(
             "peer", KeyRole.PEER, KeyType.ED25519, "peer", bytes(peer_key(validator_id).secret)
         ),
@@ -127,7 +132,7 @@ class NodeHarness:
         self.world = LedgerWorld(self.genesis, is_council_granted=False)
         self.clock = SimulatedClock(self.genesis.created + 1_000_000)
         self.world.time = self.clock.now_ms
-        self.keys = make_keys("n1")
+        self.keys = make_keys("n1", self.genesis.certificate_scheme)
         self.config = config or NodeConfig(home=home, node=NodeOptions("n1", "genesis.json"))
         self.config = replace(self.config, home=home)
         if not (home / "keys").exists():
