@@ -21,7 +21,7 @@ from benchmarks.limits import FDATASYNC, LEVELDB_BATCH
 from benchmarks.results import Figure
 from benchmarks.timing import Clock, measure_each
 from benchmarks.workload import Context
-from consensus.types import Entry, HardState, Ready
+from consensus.types import ConfState, Entry, HardState, Ready
 from ledger.model.merkle_log import EMPTY_ROOT
 from ledger.state.tree import update
 from ledger.storage.blocks import StoredBlock
@@ -98,6 +98,7 @@ class _Chain:
             StoredBlock(0, bytes(200)),
             ChainHead(0, bytes(32), 0, updated.root_hash, ()),
             StateChanges((), updated.new_nodes),
+            ConfState(voters=(1,)),
         )
 
     def write_next(self, block: tuple[StoredBlock, StateChanges]) -> None:

@@ -15,6 +15,7 @@ from ledger.model.genesis import Genesis, genesis_header
 from ledger.model.hashes import compute_block_hash
 from ledger.model.merkle_log import CompactRange, leaf_hash
 from ledger.model.state_proof import key_hash, value_hash
+from ledger.node.membership import Membership
 from ledger.node.proposals import CheckedBlock
 from ledger.node.tip import Tip
 from ledger.state import tree
@@ -117,4 +118,5 @@ def initialise_chain(chain: ChainStore, genesis: Genesis) -> None:
         StateChanges(
             writes=writes, new_nodes=updated.new_nodes, stale_node_keys=updated.stale_node_keys
         ),
+        Membership.of_genesis(genesis.validators).conf_state(),
     )

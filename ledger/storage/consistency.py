@@ -9,7 +9,7 @@ signature is verified by the node, which knows the validators.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -29,6 +29,8 @@ from ledger.model.wire import EncodingError
 from ledger.storage.blocks import StoredBlock
 from ledger.storage.chain import ChainHead, ChainStore
 from ledger.storage.errors import STORE_CORRUPT, STORE_INCONSISTENT, CorruptionError
+from ledger.storage.log_blocks import EntryBlock, find_entry_block, iterate_entry_blocks
+from ledger.storage.vote_record import is_pledge
 
 VOTE_RECORD_MISSING: Final = (
     "the record of this key's votes is missing, so it must never vote again"
@@ -52,6 +54,10 @@ class OpenedChain:
     """What the certificate says; None at height 0."""
     no_vote_reason: str
     """Why this node must not vote (R7), or an empty string."""
+    voted_index: int = 0
+    """The log entry of a block above the head that this node has voted for, so it was committed; 0
+    when there is none.
+    """
 
 
 def check_chain(
@@ -82,9 +88,9 @@ def check_chain(
         vote = _decode("the certified vote", Vote, certificate.vote)
         _check_certified(head, vote)
         _check_content(block, header, vote)
-    _check_log(chain, block)
-    reason = _check_votes(chain, block, vote_record)
-    return OpenedChain(header, block.header, block.certificate, vote, reason)
+    _check_log(chain)
+    reason, voted_index = _check_votes(chain, block, vote_record)
+    return OpenedChain(header, block.header, block.certificate, vote, reason, voted_index)
 
 
 def _check_parent(chain: ChainStore, header: BlockHeader) -> None:
@@ -119,40 +125,77 @@ def _check_content(block: StoredBlock, header: BlockHeader, vote: Vote) -> None:
         raise _differ("the head's receipts", "the certified root")
 
 
-def _check_log(chain: ChainStore, block: StoredBlock) -> None:
-    """The entry that carried the head is still in the log, and nothing below it is needed."""
-    index, log = chain.head.applied_index, chain.log
+def _check_log(chain: ChainStore) -> None:
+    """The log entry applied last holds a block of the chain, and the log goes on from it.
+
+    It carried the head, or one below it where the blocks since were taken over from others.
+    """
+    head, log = chain.head, chain.log
+    index = head.applied_index
     if not log.first_index() - 1 <= index <= log.last_index():
         raise _differ(
             f"the head was applied from log entry {index}",
             f"the log holds {log.first_index()} to {log.last_index()}",
         )
-    if index >= log.first_index() and block.height > 0:
+    if log.conf_index > log.last_index():
+        raise _differ(
+            f"the members are those of log entry {log.conf_index}",
+            f"the log ends at {log.last_index()}",
+        )
+    if index >= log.first_index():
         [entry] = log.entries(index, index + 1, size_bytes_max=1)
-        if entry.data != block.proposal:
-            raise _differ("the head's proposal", f"log entry {index}")
+        found = find_entry_block(entry)
+        if found is None or found.height > head.height:
+            raise _differ(f"the head was applied from log entry {index}", "what is there")
+        if chain.blocks.proposal(found.height) != entry.data:
+            raise _differ(f"the proposal of block {found.height}", f"log entry {index}")
 
 
-def _check_votes(chain: ChainStore, block: StoredBlock, record: VoteRecord | None) -> str:
+def _check_votes(
+    chain: ChainStore, block: StoredBlock, record: VoteRecord | None
+) -> tuple[str, int]:
+    """Why this node must not vote, and the log entry of the block it voted for."""
     head = chain.head
-    pending = find_block_above(chain)
+    voted_index = 0
+    # All are read, also where no vote is compared with them: damage shows now.
+    for found in _blocks_above(chain):
+        if record is not None and compute_block_hash(found.block.header) == record.block_hash:
+            voted_index = found.entry.index
     if record is None:
-        return VOTE_RECORD_MISSING
+        return VOTE_RECORD_MISSING, 0
     if record.height < head.height:
-        return VOTE_RECORD_OLD
+        return VOTE_RECORD_OLD, 0
     if record.height == head.height:
-        if record.height > 0:
-            certificate = _decode("the certificate", QuorumCertificate, block.certificate)
-            if record.vote != certificate.vote:
-                raise _differ("the last vote of this node", "the vote that was certified")
-        return ""
+        _check_vote_at_head(head, block, record)
+        return "", 0
+    if is_pledge(record):
+        return "", 0  # the chain up to there is being taken over
     if record.height > head.height + 1:
         raise _differ(
             f"this node has voted for block {record.height}", f"the chain ends at {head.height}"
         )
-    if pending is None or compute_block_hash(pending[1].header) != record.block_hash:
+    if not voted_index:
         raise _differ(f"this node has voted for block {record.height}", "the log does not hold it")
-    return ""
+    return "", voted_index
+
+
+def _check_vote_at_head(head: ChainHead, block: StoredBlock, record: VoteRecord) -> None:
+    if head.height == 0:
+        return
+    if is_pledge(record):
+        if record.block_hash != head.block_hash:
+            raise _differ("the certificate that this node knew", "the block that is certified")
+        return
+    certificate = _decode("the certificate", QuorumCertificate, block.certificate)
+    if record.vote != certificate.vote:
+        raise _differ("the last vote of this node", "the vote that was certified")
+
+
+def _blocks_above(chain: ChainStore) -> Iterator[EntryBlock]:
+    log, head = chain.log, chain.head
+    for found in iterate_entry_blocks(log, head.applied_index + 1, log.last_index() + 1):
+        if found.height > head.height:
+            yield found
 
 
 def find_block_above(chain: ChainStore) -> tuple[Entry, Block] | None:
@@ -160,16 +203,8 @@ def find_block_above(chain: ChainStore) -> tuple[Entry, Block] | None:
 
     Raises CorruptionError when the log cannot be read.
     """
-    log = chain.log
-    low, high = chain.head.applied_index + 1, log.last_index() + 1
-    while low < high:
-        entries = log.entries(low, high, size_bytes_max=1)
-        for entry in entries:
-            if entry.data:
-                proposal = _decode(f"log entry {entry.index}", Proposal, entry.data)
-                return entry, _decode(f"log entry {entry.index}", Block, proposal.block)
-        low += len(entries)
-    return None
+    found = next(_blocks_above(chain), None)
+    return None if found is None else (found.entry, found.block)
 
 
 def _decode(what: str, cls: type[_T], data: bytes) -> _T:

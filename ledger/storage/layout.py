@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every key of a chain store, in one place, and the checksum of small records.
 
-    m name                          single records: format, genesis, head, hard state, compaction
+    m name                          single records: format, genesis, head, hard state, compaction,
+                                    members of the ordering
     l index                         log entry
     h height                        header              (canonical)
     p height                        proposal            (canonical; from height 1)
@@ -30,6 +31,7 @@ GENESIS_KEY: Final = b"mgenesis"
 HEAD_KEY: Final = b"mhead"
 HARD_STATE_KEY: Final = b"mhard-state"
 COMPACTED_KEY: Final = b"mcompacted"
+CONF_STATE_KEY: Final = b"mconf-state"
 
 LOG: Final = b"l"
 HEADER: Final = b"h"

@@ -6,6 +6,8 @@ Rules of this file:
   would make the validator forget a promise.
 - It belongs to one vote key on one chain, and its height only rises.
 - A vote is recorded with its signature: after a restart the same bytes are sent again.
+- A pledge is a record without a vote: a certificate for that height is known, and this key votes
+  neither there nor below. It lets a validator take over certified blocks without having voted.
 """
 
 from __future__ import annotations
@@ -21,6 +23,12 @@ from ledger.storage.kv import KeyValueStore, WriteBatch
 
 _OWNER_KEY: Final = b"mowner"
 _RECORD_KEY: Final = b"mvote"
+_HASH_SIZE: Final = 32
+
+
+def is_pledge(record: VoteRecord) -> bool:
+    """Whether a record is a pledge, without a vote to send."""
+    return bool(record.block_hash) and not record.vote
 
 
 class VoteRecordStore:
@@ -50,7 +58,7 @@ class VoteRecordStore:
 
     @property
     def latest(self) -> VoteRecord | None:
-        """The last vote given; height 0 before the first; None when nothing is known."""
+        """The last vote or pledge; height 0 before the first; None when nothing is known."""
         return self._latest
 
     def initialise(self) -> None:
@@ -64,12 +72,32 @@ class VoteRecordStore:
     def record(self, record: VoteRecord) -> None:
         """Make a vote durable; returns when it is.
 
-        Raises ValueError when it does not lie above the last one: a vote is given once.
+        Raises ValueError when it does not lie above the last one (a vote is given once), or holds
+        no vote.
         """
         latest = self._latest
         if latest is None or (record.epoch, record.height) <= (latest.epoch, latest.height):
             raise ValueError(f"no vote at height {record.height} may be recorded")
+        if not record.vote or not record.signature:
+            raise ValueError(f"the record at height {record.height} holds no vote")
         self._write(WriteBatch(), record)
+
+    def pledge(self, epoch: int, height: int, block_hash: bytes) -> None:
+        """Promise never to vote at `height` or below: a certificate for this block there is known.
+
+        Returns when it is durable. Raises ValueError when it does not lie above the last record;
+        only in place of a vote for another block may it be of the same height.
+        """
+        if len(block_hash) != _HASH_SIZE:
+            raise ValueError("a pledge names a block")
+        latest = self._latest
+        if latest is None:
+            raise ValueError("the record of this key's votes is missing")
+        place, last = (epoch, height), (latest.epoch, latest.height)
+        is_against_vote = bool(latest.vote) and latest.block_hash != block_hash
+        if place < last or (place == last and not is_against_vote):
+            raise ValueError(f"no pledge at height {height} may be recorded")
+        self._write(WriteBatch(), VoteRecord(epoch=epoch, height=height, block_hash=block_hash))
 
     def _write(self, batch: WriteBatch, record: VoteRecord) -> None:
         batch.put(_RECORD_KEY, layout.seal(encode(record)))

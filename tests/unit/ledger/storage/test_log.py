@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from consensus import Entry, HardState
+from consensus.log import CompactedError, EntryUnavailableError
 from ledger.storage import layout
 from ledger.storage.errors import CorruptionError
 from ledger.storage.kv import WriteBatch
@@ -41,7 +42,7 @@ def test_an_empty_log() -> None:
     log = LogStore(MemoryStore())
     assert (log.first_index(), log.last_index(), log.term(0)) == (1, 0, 0)
     assert log.hard_state() == HardState()
-    with pytest.raises(IndexError):
+    with pytest.raises(EntryUnavailableError):
         log.term(1)
 
 
@@ -102,7 +103,7 @@ def test_compaction_keeps_term_and_digest_of_what_it_removed() -> None:
         assert (opened.first_index(), opened.last_index()) == (4, 5)
         assert (opened.digest(3), opened.term(3)) == (digest, term)
         assert all_entries(opened) == ENTRIES[3:]
-        with pytest.raises(IndexError):
+        with pytest.raises(CompactedError):
             opened.term(2)
     compact(store, log, 2)
     assert log.first_index() == 4
@@ -123,9 +124,9 @@ def test_gaps_are_refused_and_change_nothing() -> None:
     ):
         with pytest.raises(ValueError, match="entry"):
             log.append(WriteBatch(), entries, None)
-    with pytest.raises(IndexError):
+    with pytest.raises(EntryUnavailableError):
         log.compact(WriteBatch(), 6)
-    with pytest.raises(IndexError):
+    with pytest.raises(EntryUnavailableError):
         log.entries(5, 7, size_bytes_max=1)
     assert all_entries(log) == all_entries(LogStore(store)) == ENTRIES[2:]
 
