@@ -23,6 +23,9 @@ DID_TAG = b"psetledger/did/v1"
 REQUEST_TAG = b"psetledger/organisation-request/v1"
 POSSESSION_TAG = b"psetledger/key-possession/v1"
 GRANT_TAG = b"psetledger/grant/v1"
+EVIDENCE_TAG = b"psetledger/evidence/v1"
+HALT_REPORT_TAG = b"psetledger/halt-report/v1"
+ACTIVATION_TAG = b"psetledger/validator-activation/v1"
 
 DID_METHOD = "pset"
 DID_ID_SIZE = 20
@@ -104,3 +107,31 @@ def possession_message(did: str, key_entry: bytes) -> bytes:
 def compute_grant_id(transaction_id: bytes) -> str:
     """Id of the grant that a transaction makes: `g` and 16 bytes in base58btc."""
     return "g" + encode_base58btc(tagged_hash(GRANT_TAG, transaction_id)[:GRANT_ID_SIZE])
+
+
+def activation_message(chain_id: str, validator_id: str, height: int, block_hash: bytes) -> bytes:
+    """What a learner signs with its vote key to become active: the block that it has, and who it is
+    on which chain.
+    """
+    chain, name = chain_id.encode(), validator_id.encode()
+    data = b"".join(
+        (
+            len(chain).to_bytes(2, "big"),
+            chain,
+            len(name).to_bytes(2, "big"),
+            name,
+            height.to_bytes(8, "big"),
+            block_hash,
+        )
+    )
+    return ACTIVATION_TAG + b"\x00" + tagged_hash(ACTIVATION_TAG, data)
+
+
+def compute_evidence_digest(evidence: bytes) -> bytes:
+    """What tells two pieces of evidence apart: the hash of one without its witness's words."""
+    return tagged_hash(EVIDENCE_TAG, evidence)
+
+
+def halt_report_message(report: bytes) -> bytes:
+    """What a validator signs with its peer key; `report` is the canonical HaltReport."""
+    return HALT_REPORT_TAG + b"\x00" + report
