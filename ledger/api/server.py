@@ -104,7 +104,7 @@ class ApiServer:
         )
         host, port = address
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        _check_address(host, port)
+        check_address(host, port)
         try:
             self.port = self._server.add_secure_port(target, credentials)
         except RuntimeError as error:
@@ -128,8 +128,8 @@ class ApiServer:
         return self._is_serving and (service != LEDGER_SERVICE or self._node.get_status().voting)
 
 
-def _check_address(host: str, port: int) -> None:
-    """Raise OSError with the system's reason; gRPC itself would only print it."""
+def check_address(host: str, port: int) -> None:
+    """Raise OSError with the system's reason if nobody can listen there; gRPC would only print it."""
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
