@@ -11,14 +11,22 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from ledger.model import block, operations, proofs, records, transaction
+from ledger.model import (
+    block,
+    evidence,
+    halt_report,
+    operations,
+    proofs,
+    records,
+    transaction,
+)
 from ledger.model.declaration import UINT32_MAX, UINT64_MAX
 from ledger.model.wire import Field, Kind, Label, Message, get_message, get_messages
 
 T = TypeVar("T")
 
 # Importing them registers the protocol's messages; a test compares these with the proto files.
-MODULES = (operations, transaction, block, records, proofs)
+MODULES = (operations, transaction, block, records, proofs, evidence, halt_report)
 
 SIZE_MAX = 24
 COUNT_MAX = 4

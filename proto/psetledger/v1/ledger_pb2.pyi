@@ -42,6 +42,39 @@ VOTE_PHASE_PREPARE: VotePhase.ValueType  # 2
 """reserved for a two-phase protocol"""
 Global___VotePhase: _TypeAlias = VotePhase  # noqa: Y015
 
+class _EvidenceKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EvidenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EvidenceKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVIDENCE_KIND_UNSPECIFIED: _EvidenceKind.ValueType  # 0
+    EVIDENCE_KIND_DOUBLE_VOTE: _EvidenceKind.ValueType  # 1
+    """first, second: SignedVote"""
+    EVIDENCE_KIND_DOUBLE_PROPOSAL: _EvidenceKind.ValueType  # 2
+    """first, second: SignedHeader"""
+    EVIDENCE_KIND_CERTIFICATE_CONFLICT: _EvidenceKind.ValueType  # 3
+    """first, second: QuorumCertificate"""
+    EVIDENCE_KIND_INVALID_PROPOSAL: _EvidenceKind.ValueType  # 4
+    """first: SignedHeader"""
+    EVIDENCE_KIND_CONFLICTING_APPEND: _EvidenceKind.ValueType  # 5
+    """first: SignedHeader of what was committed, or empty"""
+
+class EvidenceKind(_EvidenceKind, metaclass=_EvidenceKindEnumTypeWrapper): ...
+
+EVIDENCE_KIND_UNSPECIFIED: EvidenceKind.ValueType  # 0
+EVIDENCE_KIND_DOUBLE_VOTE: EvidenceKind.ValueType  # 1
+"""first, second: SignedVote"""
+EVIDENCE_KIND_DOUBLE_PROPOSAL: EvidenceKind.ValueType  # 2
+"""first, second: SignedHeader"""
+EVIDENCE_KIND_CERTIFICATE_CONFLICT: EvidenceKind.ValueType  # 3
+"""first, second: QuorumCertificate"""
+EVIDENCE_KIND_INVALID_PROPOSAL: EvidenceKind.ValueType  # 4
+"""first: SignedHeader"""
+EVIDENCE_KIND_CONFLICTING_APPEND: EvidenceKind.ValueType  # 5
+"""first: SignedHeader of what was committed, or empty"""
+Global___EvidenceKind: _TypeAlias = EvidenceKind  # noqa: Y015
+
 @_typing.final
 class Signer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -549,3 +582,184 @@ class VoteRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VoteRecord: _TypeAlias = VoteRecord  # noqa: Y015
+
+@_typing.final
+class SignedHeader(_message.Message):
+    """A header as its proposer signed it: a Proposal without what the signature does not cover."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    header: _builtins.bytes
+    """canonical BlockHeader"""
+    round: _builtins.int
+    signature: _builtins.bytes
+    """proposer's peer key over the proposal message"""
+    def __init__(
+        self,
+        *,
+        header: _builtins.bytes = ...,
+        round: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "round", b"round", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedHeader: _TypeAlias = SignedHeader  # noqa: Y015
+
+@_typing.final
+class Evidence(_message.Message):
+    """What one validator keeps of another's misbehaviour; ledger/model/evidence.py says what it proves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VALIDATOR_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    TRANSACTION_INDEX_FIELD_NUMBER: _builtins.int
+    TRANSACTION_PATH_FIELD_NUMBER: _builtins.int
+    WITNESS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    FIRST_TERM_FIELD_NUMBER: _builtins.int
+    SECOND_TERM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    kind: Global___EvidenceKind.ValueType
+    validator: _builtins.str
+    """of whom; empty for a certificate conflict"""
+    epoch: _builtins.int
+    height: _builtins.int
+    first: _builtins.bytes
+    second: _builtins.bytes
+    transaction: _builtins.bytes
+    """an invalid proposal's bad transaction, with its place in the block"""
+    transaction_index: _builtins.int
+    witness: _builtins.str
+    """the rest is the word of this validator"""
+    time: _builtins.int
+    """the witness's clock, ms"""
+    first_term: _builtins.int
+    """Raft terms in which it got them, 0 where it does not know"""
+    second_term: _builtins.int
+    reason: _builtins.str
+    @_builtins.property
+    def transaction_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """RFC 6962 audit path to the header's tx_root"""
+
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        kind: Global___EvidenceKind.ValueType = ...,
+        validator: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        height: _builtins.int = ...,
+        first: _builtins.bytes = ...,
+        second: _builtins.bytes = ...,
+        transaction: _builtins.bytes = ...,
+        transaction_index: _builtins.int = ...,
+        transaction_path: _abc.Iterable[_builtins.bytes] | None = ...,
+        witness: _builtins.str = ...,
+        time: _builtins.int = ...,
+        first_term: _builtins.int = ...,
+        second_term: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "epoch", b"epoch", "first", b"first", "first_term", b"first_term", "height", b"height", "kind", b"kind", "reason", b"reason", "second", b"second", "second_term", b"second_term", "time", b"time", "transaction", b"transaction", "transaction_index", b"transaction_index", "transaction_path", b"transaction_path", "validator", b"validator", "witness", b"witness"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
+@_typing.final
+class HaltReport(_message.Message):
+    """What a validator says when nothing has been certified for long: the material of a recovery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    VALIDATOR_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    CERTIFIED_HEAD_FIELD_NUMBER: _builtins.int
+    VOTE_FIELD_NUMBER: _builtins.int
+    VOTE_SIGNATURE_FIELD_NUMBER: _builtins.int
+    LAST_INDEX_FIELD_NUMBER: _builtins.int
+    LAST_TERM_FIELD_NUMBER: _builtins.int
+    LOG_DIGEST_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    validator: _builtins.str
+    epoch: _builtins.int
+    height: _builtins.int
+    """of the newest certified block it knows"""
+    certified_head: _builtins.bytes
+    """canonical CertifiedHead of that block; certificate empty at height 0"""
+    vote: _builtins.bytes
+    """its last vote, canonical; empty if it never voted"""
+    vote_signature: _builtins.bytes
+    last_index: _builtins.int
+    """of its log"""
+    last_term: _builtins.int
+    log_digest: _builtins.bytes
+    """chain digest of the entry at last_index"""
+    time: _builtins.int
+    """its clock, ms"""
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        validator: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        height: _builtins.int = ...,
+        certified_head: _builtins.bytes = ...,
+        vote: _builtins.bytes = ...,
+        vote_signature: _builtins.bytes = ...,
+        last_index: _builtins.int = ...,
+        last_term: _builtins.int = ...,
+        log_digest: _builtins.bytes = ...,
+        time: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certified_head", b"certified_head", "chain_id", b"chain_id", "epoch", b"epoch", "height", b"height", "last_index", b"last_index", "last_term", b"last_term", "log_digest", b"log_digest", "time", b"time", "validator", b"validator", "vote", b"vote", "vote_signature", b"vote_signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HaltReport: _TypeAlias = HaltReport  # noqa: Y015
+
+@_typing.final
+class SignedHaltReport(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    report: _builtins.bytes
+    """canonical HaltReport"""
+    signature: _builtins.bytes
+    """peer key over the halt report message"""
+    def __init__(
+        self,
+        *,
+        report: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedHaltReport: _TypeAlias = SignedHaltReport  # noqa: Y015
