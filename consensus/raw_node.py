@@ -13,25 +13,32 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from consensus.conf_change import ConfChange, make_conf_change_entry
 from consensus.config import Config, Draw
 from consensus.errors import ContractError, OrderingError, UnknownPeerError
 from consensus.log import LogStorage, entries_size
 from consensus.raft import Raft
+from consensus.tracker import Progress, ProgressState
 from consensus.types import (
     APPEND_THREAD,
     APPLY_THREAD,
+    NO_NODE,
     ConfState,
     Entry,
     HardState,
     Message,
     MessageKind,
     Ready,
+    Role,
     Status,
 )
 
+SCAN_PAGE_SIZE: Final = 1024 * 1024
+"""Bytes of entries that `RawNode.scan` holds at once, unless one is larger."""
 LOCAL_KINDS = frozenset(
     {
         MessageKind.HUP,
@@ -169,6 +176,75 @@ class RawNode:
             last_index=raft.log.last_index(),
             applied=raft.log.applied,
         )
+
+    # Questions ------------------------------------------------------------------------------------
+
+    def matches(self, index: int, term: int) -> bool:
+        """Whether the log holds this entry in this term."""
+        return self.raft.log.match_term(index, term)
+
+    def scan(self, low: int) -> Iterator[Entry]:
+        """The log's entries from one on. Raises EntryUnavailableError below the first."""
+        log = self.raft.log
+        for page in log.scan(low, log.last_index() + 1, SCAN_PAGE_SIZE):
+            yield from page
+
+    def find_new_entry(self, append: Message) -> int | None:
+        """Which of an append's entries is the first that the log does not hold.
+
+        None where it holds them all, or where what comes before them is another.
+        """
+        log = self.raft.log
+        if not log.match_term(append.log_index, append.log_term):
+            return None
+        if self.raft.config.digest_chain and log.digest(append.log_index) != append.chain_digest:
+            return None
+        conflict = log.find_conflict(append.entries)
+        return conflict - append.log_index - 1 if conflict else None
+
+    def extend_digest(self, append: Message) -> bytes:
+        """The chain digest up to and with an append's last entry; empty where none is kept."""
+        chain, digest = self.raft.config.digest_chain, append.chain_digest
+        if chain is None:
+            return b""
+        for entry in append.entries:
+            digest = chain(digest, entry)
+        return digest
+
+    def find_successor(self) -> int | None:
+        """The voter that could lead best in this leader's place: active, with the longest log.
+
+        None where there is none, and where this node does not lead.
+        """
+        raft = self.raft
+        if raft.role is not Role.LEADER:
+            return None
+        voters = raft.tracker.config.voters.ids()
+        others = [
+            (progress.match_index, -node)
+            for node, progress in raft.tracker.visit()
+            if node != raft.id and node in voters and progress.is_recent_active
+        ]
+        return -max(others)[1] if others else None
+
+    def find_waiting_for_snapshot(self) -> tuple[int, ...]:
+        """Members that this leader feeds nothing, as a snapshot is on its way to them."""
+        if self.raft.role is not Role.LEADER:
+            return ()
+        return tuple(
+            node
+            for node, progress in self.raft.tracker.visit()
+            if progress.state is ProgressState.SNAPSHOT
+        )
+
+    def get_progress(self) -> Mapping[int, Progress]:
+        """The members as this node, if it leads, sees them; to look at only."""
+        return self.raft.tracker.progress
+
+    def resign(self) -> None:
+        """Lead no more in this term: somebody else may do better."""
+        if self.raft.role is Role.LEADER:
+            self.raft.become_follower(self.raft.term, NO_NODE)
 
     # Out ------------------------------------------------------------------------------------------
 
