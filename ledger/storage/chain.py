@@ -166,8 +166,7 @@ class ChainStore:
         if conf is not None:
             self._check_conf_index(conf[0])
             self.log.put_conf_state(batch, *conf)
-        if head.applied_index > before.applied_index:
-            self.log.compact(batch, max(0, head.applied_index - LOG_ENTRIES_KEPT))
+        self.log.compact(batch, max(0, head.applied_index - LOG_ENTRIES_KEPT))
         self._write_log(batch)
         self.state.wrote(changes)
         self._head = head

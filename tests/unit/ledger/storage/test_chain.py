@@ -159,7 +159,7 @@ def test_installing_replaces_the_log_by_a_place() -> None:
     ("index", "height", "reason"),
     [
         (90, 3, "the snapshot at 3"),
-        (2, 2, "lies below"),
+        (2, 2, "entry 2 lies below 3"),
         (3, 2, "below the commit index 4"),
     ],
 )
@@ -177,6 +177,25 @@ def test_a_snapshot_that_cannot_be_installed_changes_nothing(
     assert contents(stored) == before
     assert stored.chain.log.last_index() == 4
     assert stored.chain.log.conf_state() == MEMBERS
+
+
+def test_installing_drops_what_a_stray_log_holds_beyond_the_place() -> None:
+    stored = StoredChain()
+    stored.add()
+    stored.append(b"", b"", b"", is_committed=False)
+    stored.chain.install(2, 7, b"\x07" * 32, OTHERS, 1)
+    assert not list(stored.store.iterate(layout.LOG, layout.LOG + b"\xff"))
+    assert stored.reopen().log.last_index() == 2
+
+
+def test_a_snapshot_is_not_to_be_had_while_the_log_is_being_replaced() -> None:
+    stored = StoredChain()
+    stored.add()
+    batch = WriteBatch()
+    stored.chain.log.begin_after(batch, 9, 2, bytes(32))
+    stored.chain.log.wrote()
+    with pytest.raises(SnapshotUnavailableError, match="compacted"):
+        stored.chain.log.snapshot()
 
 
 def test_falling_back_keeps_only_what_is_certified() -> None:

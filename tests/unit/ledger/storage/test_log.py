@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -163,3 +163,57 @@ def test_a_damaged_hard_state_is_found() -> None:
     store.write(batch, sync=True)
     with pytest.raises(CorruptionError, match="hard state"):
         LogStore(store)
+
+
+def test_an_abandoned_batch_is_forgotten() -> None:
+    store = MemoryStore()
+    log = LogStore(store)
+    append(store, log, ENTRIES)
+    log.append(WriteBatch(), [Entry(6, 3, b"never written")], HardState(7, 1, 6))
+    append(store, log, [], HardState(3, 1, 2))
+    for opened in (log, LogStore(store)):
+        assert (opened.last_index(), opened.hard_state()) == (5, HardState(3, 1, 2))
+
+
+class Interrupted(MemoryStore):
+    """Runs something between the look at the log's ends and the read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def _run(self) -> None:
+        while self.meanwhile:
+            self.meanwhile.pop()()
+
+    def get(self, key: bytes) -> bytes | None:
+        self._run()
+        return super().get(key)
+
+    def iterate(
+        self, start: bytes, stop: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        self._run()
+        return super().iterate(start, stop, reverse=reverse)
+
+
+@pytest.mark.parametrize("removed_to", [3, 4, 5])
+def test_a_reader_meets_compaction_not_damage(removed_to: int) -> None:
+    """The writer is on another thread: entries go while a reader is between two steps."""
+
+    def begin(index: int) -> tuple[Interrupted, LogStore]:
+        store = Interrupted()
+        log = LogStore(store)
+        append(store, log, ENTRIES)
+        batch = WriteBatch()
+        log.compact(batch, index)
+        # Written, and not told yet.
+        store.meanwhile.append(lambda: store.write(batch, sync=True))
+        return store, log
+
+    _, log = begin(removed_to)
+    with pytest.raises(CompactedError):
+        log.term(3)
+    _, log = begin(removed_to)
+    with pytest.raises(CompactedError):
+        log.entries(1, 6, size_bytes_max=1 << 20)
