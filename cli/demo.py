@@ -19,6 +19,7 @@ import click
 from cli.command import PsetCommand
 from cli.context import CliContext, pass_context
 from cli.errors import CommandError, ExitCode
+from cli.network_up import NODES_COUNT_MAX
 from cli.output import table
 from cli.reading import DIRECTORY
 from cli.wording import SOUTH_AFRICA
@@ -44,7 +45,13 @@ DAY_LEFT_MIN: Final = timedelta(seconds=20)
         $ pset network down --dir demo
     """,
 )
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Validators.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, NODES_COUNT_MAX),
+    default=1,
+    show_default=True,
+    help="Validators.",
+)
 @click.option("--dir", "directory", type=DIRECTORY, metavar="DIR", help="Where the network lies.")
 @click.option(
     "--story", default="all", metavar="N|all", help=f"Which; so far: {', '.join(STORIES)}."

@@ -196,9 +196,17 @@ _INPUT: Final = {
         "Name the directory of one, or leave the option out.",
     ),
     "NODE_UNKNOWN": ("The network has no node of this name.", "See `pset network status`."),
-    "NODES_UNSUPPORTED": (
-        "This release runs networks of one validator.",
-        "Use --nodes 1.",
+    "LEADER_UNKNOWN": (
+        "No validator of the network knows who leads now.",
+        "Ask again in some seconds; `pset network status` says whether there is a quorum.",
+    ),
+    "NOTHING_TO_ISOLATE": (
+        "The only validator of a network has no others to be cut off from.",
+        "Make a network of several: `pset network up --nodes 3`.",
+    ),
+    "NETWORK_DIFFERS": (
+        "The directory holds a network that was made with other options.",
+        "Leave the option out, or choose another directory.",
     ),
     "OPTION_INVALID": ("An option has a value it cannot have.", "Use one that the error names."),
     "STORE_OTHER_ISSUER": (

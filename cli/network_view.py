@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from cli.network_quorum import Quorum
 from cli.output import table
-from cli.wording import plural
-from ledger.model.certificate import quorum_size
 from ledger.model.codec import decode
 from ledger.model.genesis import organisation_did
 from ledger.model.limits import REQUEST_SIZE_MAX
@@ -18,6 +18,9 @@ from ledger.model.operations import OrganisationRequest
 if TYPE_CHECKING:
     from ledger.model.genesis import Genesis
     from sdk.networks import Network
+
+
+_NUMBERED: Final = re.compile(r"(.*?)([0-9]{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class ValidatorView:
     version: str | None
     problem: str
     """Why it does not answer."""
+    role: str | None = None
+    """leader, or what else it says that it is"""
 
 
 def view_of_statuses(
@@ -54,7 +59,7 @@ def view_of_statuses(
     highest = max((item.height for item in answered), default=0)
     common = min((item.height for item in answered), default=0)
     views: list[ValidatorView] = []
-    for validator in network.genesis.validators:
+    for validator in sorted(network.genesis.validators, key=lambda item: order_of(item.id)):
         held = statuses.get(validator.id)
         organisation = names.get(validator.organisation, validator.organisation)
         if held is None or not hasattr(held, "height"):
@@ -88,9 +93,16 @@ def view_of_statuses(
                 state_root=_hex(root) if held.height == common else None,
                 version=held.software_version,
                 problem="",
+                role="leader" if held.leader == validator.id else held.role,
             )
         )
     return views
+
+
+def order_of(validator_id: str) -> tuple[str, int, str]:
+    """Sorts as people count: n2 before n10."""
+    match = _NUMBERED.fullmatch(validator_id)
+    return (match[1], int(match[2]), validator_id) if match else (validator_id, 0, validator_id)
 
 
 def _hex(root: Any) -> str:
@@ -108,19 +120,14 @@ def organisation_names(genesis: Genesis) -> dict[str, str]:
 
 def quorum(views: Sequence[ValidatorView], fault_model: str) -> dict[str, Any]:
     """Members ``needed of voting text`` of the quorum."""
-    of = len(views)
-    needed = quorum_size(of, fault_model)
+    held = Quorum(len(views), fault_model)
     voting = sum(view.voting for view in views)
-    if voting >= needed:
-        spare = voting - needed
-        outlook = "none may fail" if spare == 0 else f"{spare} more may fail before writes stop"
-        text = f"{voting} of {plural(of, 'validator')} voting, {needed} needed: {outlook}"
-    else:
-        text = (
-            f"{voting} of {plural(of, 'validator')} voting, {needed} needed: "
-            f"no writes until {plural(needed - voting, 'more vote')}"
-        )
-    return {"needed": needed, "of": of, "voting": voting, "text": text}
+    return {
+        "needed": held.needed,
+        "of": held.of,
+        "voting": voting,
+        "text": held.status_text(voting),
+    }
 
 
 def network_data(views: Sequence[ValidatorView], fault_model: str) -> dict[str, Any]:
@@ -137,6 +144,7 @@ def network_data(views: Sequence[ValidatorView], fault_model: str) -> dict[str, 
                 "behind": view.behind,
                 "state_root": view.state_root,
                 "version": view.version,
+                "role": view.role,
             }
             for view in views
         ],
@@ -151,6 +159,7 @@ def network_text(views: Sequence[ValidatorView], fault_model: str) -> list[Any]:
             view.id,
             view.organisation,
             view.state,
+            view.role,
             view.height,
             view.behind,
             "yes" if view.voting else f"no, {view.voting_reason or view.state}",
@@ -158,5 +167,14 @@ def network_text(views: Sequence[ValidatorView], fault_model: str) -> list[Any]:
         )
         for view in views
     ]
-    columns = ("validator", "organisation", "state", "height", "behind", "voting", "version")
+    columns = (
+        "validator",
+        "organisation",
+        "state",
+        "role",
+        "height",
+        "behind",
+        "voting",
+        "version",
+    )
     return [table(columns, rows), quorum(views, fault_model)["text"]]

@@ -21,7 +21,7 @@ from cli.wording import plural
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from ledger.node.dev_network import NodeState
+    from ledger.node.node_state import NodeState
 
 WATCH_SECONDS: Final = 1.0
 STOP_SECONDS_MAX: Final = 30.0
@@ -93,7 +93,7 @@ def start(context: CliContext, directory: Path | None, foreground: bool) -> None
 
     Refuses to start on a foreign genesis, unsafe file modes or damaged data, and says which.
     """
-    from ledger.node.dev_network import get_node_state
+    from ledger.node.node_state import get_node_state
     from ledger.node.process import find_process, spawn_node
 
     home = find_home(directory)
@@ -120,7 +120,7 @@ def start(context: CliContext, directory: Path | None, foreground: bool) -> None
 
 
 def _wait_until_it_answers(context: CliContext, home: Path, process: Popen[bytes]) -> NodeState:
-    from ledger.node.dev_network import get_node_state
+    from ledger.node.node_state import get_node_state
     from ledger.node.process import POLL_SECONDS, read_output
 
     deadline = time.monotonic() + context.timeout.total_seconds()
@@ -157,7 +157,7 @@ def _not_started(home: Path, said: str, returned: int) -> CommandError:
 @pass_context
 def stop(context: CliContext, directory: Path | None) -> None:
     """Stop a node: it certifies what it has taken, then ends."""
-    from ledger.node.dev_network import get_node_state
+    from ledger.node.node_state import get_node_state
     from ledger.node.process import stop_process
 
     home = find_home(directory)
@@ -196,7 +196,7 @@ def status(context: CliContext, directory: Path | None, watch: bool) -> ExitCode
 def _show_status(context: CliContext, home: Path) -> ExitCode:
     from ledger.model.certificate import quorum_size
     from ledger.node.config import load_config
-    from ledger.node.dev_network import get_node_state
+    from ledger.node.node_state import get_node_state
     from ledger.node.stores import load_genesis
 
     state = get_node_state(home)

@@ -57,7 +57,12 @@ def test_up_kill_start_and_down(pset: PsetProcess) -> None:
     written = pset.json(*publish, "--as", "qcto", *HERE)
     root = pset.json("ledger", "head", *HERE)["state_root"]
 
-    assert pset.json("network", "kill", "n1")["nodes"] == ["n1"]
+    refused = pset.error("network", "kill", "n1", exit_code=2)
+    assert (refused["code"], "0 of 1 validator would vote" in refused["text"]) == (
+        "NOT_CONFIRMED",
+        True,
+    )
+    assert pset.json("network", "kill", "n1", "--yes")["nodes"] == ["n1"]
     status = pset.json("network", "status", exit_code=4)
     assert (status["validators"][0]["state"], status["quorum"]["voting"]) == ("stopped", 0)
     assert "NEXT" in pset.run("network", "status").stderr
@@ -139,7 +144,7 @@ def test_in_the_foreground_until_a_signal(
 
 
 def test_what_cannot_be_started_leaves_nothing(pset: PsetProcess) -> None:
-    assert pset.error("network", "up", "--nodes", "4", exit_code=2)["code"] == "NODES_UNSUPPORTED"
+    assert pset.error("network", "up", "--nodes", "26", exit_code=2)["code"] == "USAGE"
     assert not (pset.directory / "pset-network").exists()
     assert pset.error("network", "up", "--storage", "tape", exit_code=2)["code"] == "USAGE"
     assert pset.error("network", "status", exit_code=4)["code"] == "NO_TRUST_ROOT"

@@ -29,3 +29,11 @@ def network_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("networks") / "dev"
     create_network(directory, storage="memory")
     return directory
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of eleven validators; tests leave it as it is."""
+    directory = tmp_path_factory.mktemp("networks") / "cluster"
+    create_network(directory, nodes=11, storage="memory", certificate_scheme="ed25519")
+    return directory

@@ -54,6 +54,8 @@ EXPECTED = {
     "network show",
     "network kill",
     "network start",
+    "network isolate",
+    "network heal",
     "node start",
     "node stop",
     "node status",

@@ -64,10 +64,3 @@ def test_up_refuses_a_directory_with_other_files(tmp_path: Path) -> None:
     ended = run("network", "up", "--dir", str(tmp_path), "-o", "json")
     assert (ended.exit, ended.error["code"]) == (2, "DIRECTORY_NOT_EMPTY")
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_up_refuses_many_nodes_before_it_says_that_it_begins(tmp_path: Path) -> None:
-    ended = run("network", "up", "--nodes", "2", "--dir", str(tmp_path / "n"))
-    assert ended.exit == 2
-    assert ended.stderr.startswith("ERROR   NODES_UNSUPPORTED")
-    assert not (tmp_path / "n").exists()

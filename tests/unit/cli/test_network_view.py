@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.network_view import ValidatorView, network_data, network_text, quorum, view_of_statuses
+from cli.network_view import (
+    ValidatorView,
+    network_data,
+    network_text,
+    order_of,
+    quorum,
+    view_of_statuses,
+)
 from cli.output import Output
 from sdk.networks import read_network
 
@@ -20,6 +27,8 @@ class Status:
     voting_reason: str = ""
     state_root: bytes = b"\xab"
     software_version: str = "1"
+    role: str = "validator"
+    leader: str = ""
 
 
 def views(voting: int, of: int) -> list[ValidatorView]:
@@ -77,6 +86,33 @@ def test_one_that_does_not_answer(
     network = read_network(network_directory)
     (view,) = view_of_statuses(network, {"n1": "refused"}, stopped=stopped)
     assert (view.state, view.voting, view.height, view.problem) == (state, False, None, "refused")
+
+
+def test_validators_are_counted_as_people_do_and_the_leader_is_named(cluster: Path) -> None:
+    network = read_network(cluster)
+    ids = [f"n{number}" for number in range(1, 12)]
+    statuses = {name: Status(leader="n2") for name in reversed(ids)}
+    seen = view_of_statuses(network, statuses)
+    assert [view.id for view in seen] == ids
+    assert [view.role for view in seen] == ["validator", "leader", *["validator"] * 9]
+    assert [view.organisation for view in seen[:5]] == ["saqa", "che", "umalusi", "qcto", "saqa"]
+    data = network_data(seen, "crash")
+    assert data["validators"][1]["role"] == "leader"
+    assert data["quorum"]["text"] == (
+        "11 of 11 validators voting, 6 needed: 5 more may fail before writes stop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "ordered"),
+    [
+        (("n10", "n2", "n1"), ["n1", "n2", "n10"]),
+        (("saqa-2", "che-10", "che-9"), ["che-9", "che-10", "saqa-2"]),
+        (("b", "a1", "a"), ["a", "a1", "b"]),
+    ],
+)
+def test_the_order_of_ids(ids: tuple[str, ...], ordered: list[str]) -> None:
+    assert sorted(ids, key=order_of) == ordered
 
 
 def test_people_read_why_one_does_not_vote(

@@ -20,12 +20,8 @@ import pytest
 from ledger.model.receipts import ReceiptCode
 from ledger.node.config import load_config
 from ledger.node.descriptors import RESERVED_COUNT
-from ledger.node.dev_network import (
-    create_network,
-    network_status,
-    start_network,
-    stop_network,
-)
+from ledger.node.dev_network import create_network
+from ledger.node.dev_processes import network_status, start_network, stop_network
 from ledger.node.errors import NodeError
 from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
 from ledger.node.process import find_process, stop_process
@@ -230,8 +226,9 @@ def test_memory_networks_run_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"nodes": 4}, "NODES_UNSUPPORTED"),
-        ({"nodes": 0}, "NODES_UNSUPPORTED"),
+        ({"nodes": 0}, "OPTION_INVALID"),
+        ({"nodes": 26}, "OPTION_INVALID"),
+        ({"certificate_scheme": "rsa"}, "OPTION_INVALID"),
         ({"storage": "redis"}, "OPTION_INVALID"),
         ({"fault_model": "none"}, "OPTION_INVALID"),
         ({"name": "Dev Network"}, "OPTION_INVALID"),
