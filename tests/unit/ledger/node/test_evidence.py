@@ -90,8 +90,7 @@ def test_what_shows_nothing_is_not_kept(keeper: EvidenceKeeper) -> None:
     envelope = encode(Proposal(encode(Block(stolen.header)), b"", stolen.signature))
     assert keeper.keep_invalid_proposal(envelope, "x", VALIDATORS) is None
     long_name = "n" * 65
-    args = {"epoch": 0, "height": 1}
-    assert keeper.keep_conflicting_append(long_name, "x", VALIDATORS, **args) is None
+    assert keeper.keep_conflicting_append(long_name, "x", VALIDATORS, epoch=0, height=1) is None
     assert keeper.store.count == 0
 
 
