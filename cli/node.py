@@ -7,16 +7,15 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from cli.command import PsetGroup
 from cli.context import NETWORK_HERE, CliContext, pass_context
 from cli.errors import CommandError, ExitCode
-from cli.output import details
+from cli.node_status import show_status
 from cli.reading import DIRECTORY
-from cli.wording import plural
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -184,67 +183,10 @@ def stop(context: CliContext, directory: Path | None) -> None:
 def status(context: CliContext, directory: Path | None, watch: bool) -> ExitCode:
     """How a node stands, in its own words. Exit 4 when it does not answer."""
     home = find_home(directory)
-    exit_code = _show_status(context, home)
+    exit_code = show_status(context, home)
     while watch:
         time.sleep(WATCH_SECONDS)
         if not context.json_wanted and sys.stdout.isatty():
             click.clear()
-        exit_code = _show_status(context, home)
+        exit_code = show_status(context, home)
     return exit_code
-
-
-def _show_status(context: CliContext, home: Path) -> ExitCode:
-    from ledger.model.certificate import quorum_size
-    from ledger.node.config import load_config
-    from ledger.node.node_state import get_node_state
-    from ledger.node.stores import load_genesis
-
-    state = get_node_state(home)
-    _, genesis = load_genesis(load_config(home).genesis_path)
-    held = state.status
-    data: dict[str, Any] = {
-        "id": state.validator,
-        "directory": str(home),
-        "chain_id": genesis.chain_id,
-        "state": "running" if held else ("starting" if state.pid else "stopped"),
-        "voting": held.voting if held else False,
-        "voting_reason": held.voting_reason if held else state.problem,
-        "ops_url": None,
-        "role": held.role if held else None,
-        "term": held.term if held else None,
-        "leader": held.leader if held else None,
-        "height": held.height if held else None,
-        "applied_height": held.applied_height if held else None,
-        "version": held.software_version if held else None,
-        "alarms": _alarms(state),
-    }
-    of = len(genesis.validators)
-    needed = quorum_size(of, genesis.fault_model)
-    voting = "voting: yes" if data["voting"] else f"voting: no, because {data['voting_reason']}"
-    first = (
-        f"{held.role if held else data['state']} of {genesis.chain_id} · "
-        f"{plural(of, 'validator')}, quorum {needed} · {voting}"
-    )
-    rows: list[tuple[str, Any]] = [(state.validator, first)]
-    if held is not None:
-        height = (
-            f"{held.height:,} certified   applied {held.applied_height:,}   "
-            f"term {held.term} (leader: {held.leader})"
-        )
-        rows += [
-            ("height", height),
-            ("listens", state.address),
-            ("software", held.software_version),
-        ]
-    alarms = [f"{alarm['code']}: {alarm['text']}" for alarm in data["alarms"]]
-    rows.append(("alarms", alarms or "none"))
-    context.output.result("NodeStatus", data, details(rows))
-    return ExitCode.DONE if held is not None else ExitCode.CANNOT_TELL
-
-
-def _alarms(state: NodeState) -> list[dict[str, str]]:
-    if state.status is None:
-        return [{"code": "NODE_NOT_RUNNING", "text": state.problem or "it does not answer"}]
-    if not state.status.voting:
-        return [{"code": "NOT_VOTING", "text": state.status.voting_reason}]
-    return []
