@@ -12,18 +12,23 @@ Rules of this file:
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from threading import Lock
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ledger.model.block import Validator
 from ledger.model.keys import KeyType
+from ledger.model.limits import VALIDATORS_COUNT_MAX
 from ledger.model.private_key import PrivateKey
 from ledger.model.tls_certificate import check_tls_certificate
 from ledger.node.errors import NodeError
@@ -76,7 +81,7 @@ def create_ca_certificate(key: PrivateKey, validator_id: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What a TLS server presents."""
+    """What a TLS server presents, and a validator that connects to another."""
 
     certificate_chain: bytes
     """PEM: the leaf, then the CA certificate of the record."""
@@ -160,6 +165,43 @@ class LeafIssuer:
             expires_at=expires_at,
             renew_at=expires_at - LEAF_RENEWED_BEFORE,
         )
+
+
+def encode_root_certificates(validators: Sequence[Validator]) -> bytes:
+    """The records' certificates (PEM): who presents a leaf of one of them may open a connection."""
+    return "".join(ssl.DER_cert_to_PEM_cert(v.tls_certificate) for v in validators).encode()
+
+
+def find_leaf_issuers(leaf: bytes, validators: Sequence[Validator]) -> frozenset[str]:
+    """The ids of the validators whose own key signed a leaf (PEM).
+
+    The names in a leaf are its issuer's word: only the signature says whose it is. None for what is
+    no certificate; several only where records hold one and the same key.
+    """
+    try:
+        parsed = x509.load_pem_x509_certificate(leaf)
+    except ValueError:
+        return frozenset()
+    return frozenset(
+        validator.id
+        for validator in validators
+        if _is_issued_by(parsed, _load_ca(validator.tls_certificate))
+    )
+
+
+def _is_issued_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    if leaf.issuer != authority.subject:
+        return False
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+@lru_cache(maxsize=2 * VALIDATORS_COUNT_MAX)
+def _load_ca(certificate: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(certificate)
 
 
 def _alternative_names(names: Sequence[str]) -> x509.SubjectAlternativeName:

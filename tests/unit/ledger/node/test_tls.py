@@ -9,10 +9,18 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
+from ledger.model.block import Validator
+from ledger.model.keys import KeyType
 from ledger.model.tls_certificate import check_tls_certificate
 from ledger.node.errors import NodeError
 from ledger.node.keys import ValidatorKeys, create_validator_keys
-from ledger.node.tls import LEAF_LIFETIME, LeafIssuer, create_ca_certificate
+from ledger.node.tls import (
+    LEAF_LIFETIME,
+    LeafIssuer,
+    create_ca_certificate,
+    encode_root_certificates,
+    find_leaf_issuers,
+)
 
 NOW = datetime(2026, 5, 14, 12, tzinfo=UTC)
 
@@ -98,3 +106,40 @@ def test_a_key_that_is_not_the_records_is_refused(tmp_path: Path, keys: Validato
 def test_the_leafs_key_is_not_shown(keys: ValidatorKeys) -> None:
     issuer = LeafIssuer(keys.tls, create_ca_certificate(keys.tls, "n1"), "n1", time_ms=Time())
     assert "PRIVATE KEY" not in repr(issuer.current())
+
+
+def make_member(validator_id: str, certificate: bytes) -> Validator:
+    return Validator(validator_id, vote_key_type=KeyType.ED25519, tls_certificate=certificate)
+
+
+def test_a_leaf_is_its_signers_whatever_it_says(tmp_path: Path, keys: ValidatorKeys) -> None:
+    others = create_validator_keys(tmp_path / "other")
+    first = make_member("n1", create_ca_certificate(keys.tls, "n1"))
+    second = make_member("n2", create_ca_certificate(others.tls, "n2"))
+    # The other CA under the first one's name: only the signature tells them apart.
+    namesake = make_member("n3", create_ca_certificate(others.tls, "n1"))
+    copy = make_member("n4", first.tls_certificate)
+
+    def leaf(owner: ValidatorKeys, certificate: bytes, named: str) -> bytes:
+        issuer = LeafIssuer(owner.tls, certificate, named, time_ms=Time())
+        return issuer.current().certificate_chain
+
+    everybody = [first, second, namesake]
+    assert find_leaf_issuers(leaf(keys, first.tls_certificate, "n2"), everybody) == {"n1"}
+    assert find_leaf_issuers(leaf(others, second.tls_certificate, "n1"), everybody) == {"n2"}
+    assert find_leaf_issuers(leaf(others, namesake.tls_certificate, "n1"), everybody) == {"n3"}
+    assert find_leaf_issuers(leaf(keys, first.tls_certificate, "n1"), [second]) == frozenset()
+    assert find_leaf_issuers(leaf(keys, first.tls_certificate, "n1"), [first, copy]) == {"n1", "n4"}
+    assert find_leaf_issuers(b"no certificate", everybody) == frozenset()
+
+
+def test_the_roots_are_the_records(tmp_path: Path, keys: ValidatorKeys) -> None:
+    others = create_validator_keys(tmp_path / "other")
+    certificates = [
+        create_ca_certificate(keys.tls, "n1"),
+        create_ca_certificate(others.tls, "n2"),
+    ]
+    roots = encode_root_certificates([make_member("n", der) for der in certificates])
+    assert x509.load_pem_x509_certificates(roots) == [
+        x509.load_der_x509_certificate(der) for der in certificates
+    ]
