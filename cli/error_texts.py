@@ -546,7 +546,7 @@ _NETWORK: Final = {
         "Try again; for a write look at `pset ledger tx` first.",
     ),
     "OUTCOME_UNKNOWN": (
-        "The node stopped while the transaction was on its way into a block.",
+        "A validator may have taken the transaction, and none says what became of it.",
         "Look it up with `pset ledger tx ID`, or repeat it with the same key.",
     ),
     "PENDING": (
@@ -557,6 +557,14 @@ _NETWORK: Final = {
     "REQUEST_REFUSED": (
         "A node refused the request without a code.",
         "Look a write up with `pset ledger tx` before you repeat it.",
+    ),
+    "NO_QUORUM": (
+        "Too few validators run, or vote, for the network to certify anything.",
+        "Start the others; the same call, repeated with its key, then completes once.",
+    ),
+    "NO_LEADER": (
+        "The validators have not agreed yet who leads them.",
+        "Try again in a moment; see `pset network status`.",
     ),
     "NO_ENDPOINTS": (
         "No address of any node is known for this network.",

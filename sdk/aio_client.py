@@ -34,13 +34,12 @@ from sdk.authors import Authors
 from sdk.clock import clock_ms
 from sdk.errors import CallerError
 from sdk.evidence import EvidenceStore
-from sdk.failover import Failover
+from sdk.failover import STATUS_SECONDS_MAX, Failover
 from sdk.home import Home
 from sdk.light_client import LightClient, TrustStore
 from sdk.moments import check_height, day_asked, resolve_moment
 from sdk.network_reader import Believer, NetworkReader
 from sdk.networks import TRUST_FILE, Network, resolve_network
-from sdk.node_api import NodeCallError
 from sdk.passphrases import find_passphrase
 from sdk.reader import StateView
 from sdk.results import (
@@ -66,8 +65,6 @@ from sdk.unverified import Unverified
 
 TIMEOUT_DEFAULT: Final = timedelta(seconds=30)
 MAX_AGE_DEFAULT: Final = timedelta(0)
-STATUS_SECONDS_MAX: Final = 5.0
-"""How long a node may take to say how it is."""
 
 T = TypeVar("T")
 
@@ -146,6 +143,7 @@ class LedgerClient:
             failover,
             self._authors,
             genesis=network.genesis,
+            trust=self._trust,
             seconds=seconds,
             client_checks=client_checks,
             time_ms=time_ms,
@@ -466,13 +464,8 @@ class LedgerClient:
         Nothing of it is proven.
         """
         seconds = min(self._timeout.total_seconds(), STATUS_SECONDS_MAX)
-        found: list[tuple[str, NodeStatus | None]] = []
-        for node in self._failover.nodes:
-            try:
-                found.append((node.name, await node.get_status(seconds=seconds)))
-            except NodeCallError:
-                found.append((node.name, None))
-        return found
+        found = await self._failover.statuses(seconds=seconds)
+        return [(node.name, status) for node, status in found]
 
     # ---- writes
 

@@ -9,8 +9,9 @@ Rules of this file:
   was not longer ago and this client has seen no newer head since.
 - An honest node of a network that has stopped proves a state that was once true. So an answer about
   the present needs a head younger than HEAD_AGE_MAX: a running network certifies one every minute.
-- A node's "no" proves nothing. It ends a read only where an honest node has that reason to refuse;
-  any other is a fault of this node, and the next one is asked.
+  Where a node proves an older one, the others are asked for a newer head before the read fails.
+- A node's "no" proves nothing. It ends a read only where an honest node has that reason to refuse,
+  and all that answer say so; any other is a fault of this node, and the next one is asked.
 - `accept` functions turn bytes into facts or raise ProofError; then the answer is evidence.
 """
 
@@ -20,6 +21,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol, SupportsBytes, TypeVar
 
 from ledger.model.identifiers import network_of_chain
@@ -32,9 +34,11 @@ from ledger.model.verification import (
 )
 from sdk.errors import CallerError, TrustError, UnavailableError
 from sdk.evidence import EvidenceStore
-from sdk.failover import ATTEMPTS_COUNT_MAX, Failover, UnprovenError
+from sdk.failover import Failover
 from sdk.light_client import VerifiedEntries
 from sdk.node_api import CallFault, Node, NodeCallError
+from sdk.node_faults import UnprovenError
+from sdk.node_search import ATTEMPTS_COUNT_MAX, every_refusal
 from sdk.policy import HEAD_AGE_MAX
 from sdk.reader import (
     KEYS_COUNT_MAX,
@@ -49,6 +53,8 @@ from sdk.verification.wording import word_age
 KEYS_PER_CALL_MAX: Final = 1_024
 REACH_ROUNDS_COUNT: Final = 2
 """How often `reach` asks each node: somebody waits for "no connection"."""
+FRESHER_SECONDS_MAX: Final = 2.0
+"""How long all nodes are asked for a head that is young enough."""
 FETCHES_COUNT_MAX: Final = 16
 """Times the same keys are fetched because the state moved between the parts of an answer."""
 CACHE_ENTRIES_COUNT_MAX: Final = 16_384
@@ -151,7 +157,8 @@ class NetworkReader:
     ) -> Answer[T]:
         """As `sdk.reader.VerifiedReader.ask`."""
         facts, is_current = self._recall(self._max_age if max_age is None else max_age)
-        deadline = asyncio.get_running_loop().time() + self._seconds
+        deadline = self._deadline()
+        has_looked = False
         for _ in range(ROUNDS_COUNT_MAX):
             view = StateView(
                 None if facts is None else facts.head,
@@ -170,15 +177,17 @@ class NetworkReader:
                 # What is missing may have come since: only the present state can say that it is not.
                 if not view.used_keys:
                     raise
-                if is_current and facts is not None:
+                if is_current and facts is not None and self._is_young(facts.head, reach_ms):
                     self._remember(facts, view)
-                    self._check_age(facts.head, reach_ms)
                     error.proof = view.proof()
                     raise
-            if answer is not None and is_current and facts is not None:
+            if not missing and is_current and facts is not None:
                 self._remember(facts, view)
-                self._check_age(facts.head, reach_ms)
-                return answer
+                if answer is not None and self._is_young(facts.head, reach_ms):
+                    return answer
+                if has_looked or not await self._find_fresher(facts.head, deadline):
+                    raise _too_old(self._time_ms() - facts.head.time)
+                has_looked = True
             facts = await self._learn(facts, view.used_keys, missing, deadline)
             is_current = True
         raise _moving()
@@ -261,6 +270,7 @@ class NetworkReader:
                 attempt,
                 seconds=self._seconds if seconds is None else seconds,
                 rounds_count_max=rounds_count_max,
+                refusals_needed=every_refusal,
             )
         except NodeCallError as error:
             raise as_read_error(error) from error
@@ -269,7 +279,7 @@ class NetworkReader:
         """What `accept` makes of an answer.
 
         Raises:
-            UnprovenError: it is not proven; the answer is kept as evidence.
+            UnprovenError: it is not proven; a lie is kept as evidence.
         """
         try:
             return accept(answer)
@@ -365,17 +375,29 @@ class NetworkReader:
 
     # ---- age
 
-    def _check_age(self, head: VerifiedHead, reach_ms: int | None) -> None:
-        """Refuse a state that says nothing of the moment that was asked about.
-
-        Raises:
-            UnavailableError: STATE_TOO_OLD.
-        """
+    def _is_young(self, head: VerifiedHead, reach_ms: int | None) -> bool:
+        """Whether a state says something of the moment that was asked about."""
         if not self._believer.is_verifying or (reach_ms is not None and head.time >= reach_ms):
-            return
+            return True
         age_ms = self._time_ms() - head.time
-        if age_ms > max(HEAD_AGE_MAX, self._max_age) // timedelta(milliseconds=1):
-            raise _too_old(age_ms)
+        return age_ms <= max(HEAD_AGE_MAX, self._max_age) // timedelta(milliseconds=1)
+
+    async def _find_fresher(self, head: VerifiedHead, deadline: float) -> bool:
+        """Whether any node proves a newer head: from then on what is older than that is refused."""
+        left = min(deadline - asyncio.get_running_loop().time(), FRESHER_SECONDS_MAX)
+        if left <= 0 or len(self._failover.nodes) < 2:
+            return False
+
+        async def attempt(node: Node, seconds: float) -> VerifiedHead:
+            return self.believe(
+                await node.get_head(seconds=seconds),
+                lambda held: self._believer.accept_head(held, None),
+                question="head",
+                endpoint=node.name,
+            )
+
+        await self._failover.ask_all(attempt, seconds=left)
+        return self.known_height > head.height
 
     # ---- remembering
 
@@ -402,7 +424,8 @@ class NetworkReader:
     def _unproven(
         self, error: ProofError, question: str, answer: bytes, endpoint: str
     ) -> UnprovenError:
-        path = self._evidence.keep(
+        keep = partial(
+            self._evidence.keep,
             error,
             chain_id=self.chain_id,
             endpoint=endpoint,
@@ -411,7 +434,7 @@ class NetworkReader:
             highest=self._believer.highest,
             time_ms=self._time_ms(),
         )
-        return UnprovenError(error, path)
+        return UnprovenError(error, keep)
 
     def _malformed(self, error: ProofError, view: StateView) -> TrustError:
         """The certified state itself holds what this release cannot read."""

@@ -21,13 +21,13 @@ class CallFault(Enum):
     UNREACHABLE = "unreachable"
     """No connection: the request never left."""
     BROKEN = "broken"
-    """The connection or the deadline ended while the request was out: it may have arrived."""
+    """The connection, the node or the deadline ended while the request was out: it may have arrived."""
     BUSY = "busy"
     """The node is there but takes nothing now: overloaded, starting, stopping. Not taken."""
     PENDING = "pending"
     """A transaction is in the queue, not certified yet."""
     REFUSED = "refused"
-    """The request itself is refused; `reason` says why, another node would say the same."""
+    """The request itself is refused; `reason` says why."""
     NODE_FAULT = "node-fault"
     """The node's own fault; another may do better."""
 
@@ -42,12 +42,15 @@ class NodeCallError(Exception):
         *,
         reason: str = "",
         retry_after: timedelta | None = None,
+        leader: str = "",
     ) -> None:
+        """`leader`: id of the validator that leads, as the node says; or empty."""
         super().__init__(fault, text)
         self.fault = fault
         self.text = text
         self.reason = reason
         self.retry_after = retry_after
+        self.leader = leader
 
     def __str__(self) -> str:
         return self.text
@@ -62,6 +65,16 @@ class TransactionState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitAnswer:
+    """Answer to one transaction."""
+
+    proof: bytes
+    """Canonical TransactionProof; empty with ACCEPTED."""
+    leader: str = ""
+    """Id of the validator that leads, as the node says; empty when it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchItem:
     """Answer to one transaction of a batch."""
 
@@ -70,6 +83,16 @@ class BatchItem:
     reason: str
     """Empty unless it was refused at admission."""
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """Answer to a batch."""
+
+    items: Sequence[BatchItem]
+    """In the order of the transactions."""
+    leader: str = ""
+    """As in SubmitAnswer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +128,19 @@ class Node(Protocol):
         """Validator id and address, for messages and evidence."""
         ...
 
-    async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> bytes:
-        """Send a transaction; canonical TransactionProof, empty with ACCEPTED."""
+    @property
+    def validator(self) -> str:
+        """Validator id."""
+        ...
+
+    async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> SubmitAnswer:
+        """Send a transaction."""
         ...
 
     async def submit_batch(
         self, transactions: Sequence[bytes], wait: Wait, *, seconds: float
-    ) -> Sequence[BatchItem]:
-        """Send several; one answer for each, in their order."""
+    ) -> BatchAnswer:
+        """Send several."""
         ...
 
     async def dry_run(self, transaction: bytes, *, seconds: float) -> bytes:

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes: signs an operation for the acting organisation, sends it, believes only proven receipts.
 
-Submissions are idempotent by their transaction id, so they are repeated and sent to another node
-like reads; when no answer comes, the error's `phase` says what is known.
+Rules of this file:
+- A submission is idempotent by its transaction id: the same bytes are repeated and sent to another
+  validator like a read, never a second transaction.
+- A node that refuses or takes nothing, when another one may have taken the transaction before, is
+  asked what it knows of it: only the ledger says what became of a write.
+- A refusal that rests on a node's clock or state counts when a second validator says the same; in a
+  byzantine network every refusal counts when one more than may lie say the same.
+- When no answer comes, the error's `phase` says what is known, and its words whether the network
+  has the quorum that it takes.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
+from ledger.model.certificate import FaultModel
 from ledger.model.genesis import Genesis
 from ledger.model.hashes import compute_transaction_id
 from ledger.model.limits import RECEIPT_SIZE_MAX, TRANSACTION_SIZE_MAX
@@ -22,6 +31,7 @@ from ledger.model.transaction import Transaction, TransactionBody
 from ledger.model.verification import (
     TRANSACTION_NOT_PROVEN,
     ProofError,
+    TrustRoot,
     VerifiedTransaction,
     decode_message,
     decode_transaction_proof,
@@ -29,7 +39,7 @@ from ledger.model.verification import (
 from sdk.arguments import check_bytes, check_duration, check_fields
 from sdk.authors import Authors
 from sdk.client_checks import OperationRefusal, check_operation
-from sdk.errors import CallerError, RefusedError, UnavailableError
+from sdk.errors import CallerError, Phase, RefusedError, UnavailableError
 from sdk.failover import Failover
 from sdk.moments import to_instant
 from sdk.network_reader import Believer, NetworkReader
@@ -41,8 +51,11 @@ from sdk.node_api import (
     TransactionAnswer,
     TransactionState,
 )
+from sdk.node_faults import later_phase
+from sdk.node_search import NodeSearch
 from sdk.operations import Operation
 from sdk.proof_files import encode_transaction_proof_file
+from sdk.quorum import explain_quorum
 from sdk.refusals import as_refused, as_write_error, get_code, make_receipt, refusal_receipt
 from sdk.results import Receipt, TransactionStatus, Wait
 from sdk.signers import Signer
@@ -59,12 +72,22 @@ BATCH_COUNT_MAX: Final = 100
 BATCH_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
 TRANSACTION_ID_SIZE: Final = 32
 IDEMPOTENCY_KEY_SIZE: Final = 16
+SURVEY_SHARE: Final = 0.1
+"""Of a call's time, kept to ask the validators how they are when none has answered."""
+SURVEY_SECONDS_MAX: Final = 1.0
 
 AnyOperation = Operation | ModelOperation
 """What `submit` takes: a promised operation, or the ledger's own."""
 
 _MODEL_OPERATIONS: Final[tuple[type[ModelOperation], ...]] = get_args(ModelOperation)
 _AUTHOR_CODES: Final = frozenset({ReceiptCode.KEY_NOT_AUTHORISED, ReceiptCode.AUTHOR_UNKNOWN})
+_STATE_CODES: Final = _AUTHOR_CODES | {
+    ReceiptCode.EXPIRED,
+    ReceiptCode.EXPIRY_TOO_FAR,
+    ReceiptCode.DID_DEACTIVATED,
+    ReceiptCode.NOT_AUTHORISED,
+}
+"""Refusals at admission that rest on the node's clock or state, which may be behind."""
 _PASSING: Final = frozenset(
     {
         ReceiptCode.OVERLOADED.name,
@@ -73,6 +96,14 @@ _PASSING: Final = frozenset(
     }
 )
 """Reasons in an answer to a batch that say nothing about the transaction: it is sent by itself."""
+_ITEM_FAULTS: Final = {
+    ApiReason.PENDING.value: CallFault.PENDING,
+    ApiReason.OUTCOME_UNKNOWN.value: CallFault.BROKEN,
+    ApiReason.INTERNAL.value: CallFault.NODE_FAULT,
+}
+"""Those after which the transaction may yet come into a block."""
+_LOOKED_UP: Final = frozenset({CallFault.BUSY, CallFault.REFUSED})
+"""Faults of a node that does not take a transaction, but may know it."""
 
 
 class Submitter:
@@ -86,6 +117,7 @@ class Submitter:
         authors: Authors,
         *,
         genesis: Genesis,
+        trust: TrustRoot,
         seconds: float,
         client_checks: bool,
         time_ms: Callable[[], int],
@@ -96,6 +128,10 @@ class Submitter:
         self._failover = failover
         self._authors = authors
         self._genesis = genesis
+        self._trust = trust
+        validators_count = len(trust.validator_set.validators)
+        is_byzantine = trust.fault_model is FaultModel.BYZANTINE
+        self._liars_count_max = (validators_count - 1) // 3 if is_byzantine else 0
         self._seconds = seconds
         self._client_checks = client_checks
         self._time_ms = time_ms
@@ -174,6 +210,7 @@ class Submitter:
         """As `LedgerClient.transaction`."""
         asked = _parse_id_or_key(id_or_key)
         author = await self._authors.did() if len(asked) == IDEMPOTENCY_KEY_SIZE else ""
+        weaker: list[TransactionState] = []
 
         async def send(node: Node, seconds: float) -> TransactionAnswer:
             if author:
@@ -182,19 +219,23 @@ class Submitter:
                 )
             return await node.get_transaction(transaction_id=asked, seconds=seconds)
 
-        def accept(
-            answer: TransactionAnswer, _floor: object
-        ) -> Literal["pending", "unknown"] | _Proven:
-            if answer.state is TransactionState.PENDING:
-                return "pending"
-            if answer.state is TransactionState.UNKNOWN:
-                return "unknown"
+        def accept(answer: TransactionAnswer, _floor: object) -> _Proven:
+            if answer.state is not TransactionState.CERTIFIED:
+                # Another node may be further: only a proof ends the search.
+                weaker.append(answer.state)
+                raise NodeCallError(CallFault.REFUSED, f"{answer.state.name.lower()} to this node")
             found = _read_id(answer.proof, author, asked) if author else asked
             return self._accept_receipt(answer.proof, found)
 
-        found = await self._reader.call(send, accept, question=f"transaction {asked.hex()}")
-        if isinstance(found, str):
-            return TransactionStatus(found, None)
+        try:
+            found = await self._reader.call(send, accept, question=f"transaction {asked.hex()}")
+        except CallerError:
+            if not weaker:
+                raise
+            state: Literal["pending", "unknown"] = "unknown"
+            if TransactionState.PENDING in weaker:
+                state = "pending"
+            return TransactionStatus(state, None)
         receipt = await self._date(found)
         return TransactionStatus("applied" if receipt.applied else "refused", receipt)
 
@@ -225,29 +266,110 @@ class Submitter:
             expires_at=compute_expiry(expires_in, now_ms),
         )
 
-    async def _send(self, signed: SignedTransaction, wait: Wait) -> Receipt:
+    async def _send(
+        self, signed: SignedTransaction, wait: Wait, phase: Phase = "not-sent"
+    ) -> Receipt:
+        """The receipt; `phase`: what is known of the transaction before it is sent."""
+        search = self._search(signed.hex_id, phase)
+
         async def attempt(node: Node, seconds: float) -> Receipt | _Proven:
-            answer = await node.submit(signed.encoded, wait, seconds=seconds)
+            deadline = asyncio.get_running_loop().time() + seconds
+            try:
+                answer = await node.submit(signed.encoded, wait, seconds=seconds)
+            except NodeCallError as error:
+                if error.fault not in _LOOKED_UP or not search.may_be_elsewhere(node):
+                    raise
+                return await self._look_up(node, signed, wait, deadline, error)
+            self._failover.learn_leader(answer.leader)
             if wait is Wait.ACCEPTED:
                 return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
-            return self._believe(answer, signed, node.name)
+            return self._believe(answer.proof, signed, node.name)
 
         try:
-            answer = await self._failover.run(
-                attempt, seconds=self._seconds, is_write=True, transaction_id=signed.hex_id
-            )
+            answer = await search.run(attempt)
         except NodeCallError as error:
             if get_code(error.reason) in _AUTHOR_CODES:
                 self._authors.forget()
             raise as_write_error(error, signed.hex_id) from error
+        except UnavailableError as error:
+            raise await self._explain(error) from error
         return answer if isinstance(answer, Receipt) else await self._date(answer)
+
+    async def _look_up(
+        self,
+        node: Node,
+        signed: SignedTransaction,
+        wait: Wait,
+        deadline: float,
+        error: NodeCallError,
+    ) -> Receipt | _Proven:
+        """What a node that does not take a transaction knows of it. Raises `error` if nothing."""
+        seconds = max(deadline - asyncio.get_running_loop().time(), 0.001)
+        try:
+            found = await node.get_transaction(
+                transaction_id=signed.transaction_id, seconds=seconds
+            )
+        except NodeCallError:
+            raise error from None
+        if found.state is TransactionState.UNKNOWN:
+            raise error
+        if wait is Wait.ACCEPTED:
+            return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
+        if found.state is TransactionState.PENDING:
+            raise NodeCallError(
+                CallFault.PENDING,
+                "the transaction is in the queue and not certified yet",
+                reason=ApiReason.PENDING.value,
+                retry_after=error.retry_after,
+                leader=error.leader,
+            ) from error
+        return self._believe(found.proof, signed, node.name)
+
+    def _search(self, transaction_id: str, phase: Phase = "not-sent") -> NodeSearch:
+        return self._failover.search(
+            seconds=self._seconds - self._survey_seconds,
+            is_write=True,
+            transaction_id=transaction_id,
+            refusals_needed=self._refusals_needed,
+            phase=phase,
+        )
+
+    def _refusals_needed(self, error: NodeCallError) -> int:
+        """How many validators must refuse a transaction for this reason."""
+        code = get_code(error.reason)
+        return max(self._liars_count_max + 1, 2 if code in _STATE_CODES else 1)
+
+    @property
+    def _survey_seconds(self) -> float:
+        """Time kept for `_explain`; none where there is nobody else to ask."""
+        if len(self._failover.nodes) < 2:
+            return 0.0
+        return min(self._seconds * SURVEY_SHARE, SURVEY_SECONDS_MAX)
+
+    async def _explain(self, error: UnavailableError) -> UnavailableError:
+        """The error, with the network's quorum in words when that is why no answer came."""
+        seconds = self._survey_seconds
+        if not seconds or error.code == ApiReason.OUTCOME_UNKNOWN:
+            return error
+        found = explain_quorum(await self._failover.statuses(seconds=seconds), self._trust)
+        if found is None:
+            return error
+        code, words = found
+        return UnavailableError(
+            f"{words}; {error.text}",
+            code=code,
+            remedy=error.remedy,
+            phase=error.phase,
+            retry_after=error.retry_after,
+            transaction_id=error.transaction_id,
+        )
 
     async def _send_batch(
         self, batch: Sequence[SignedTransaction | Receipt], wait: Wait
     ) -> Sequence[Receipt]:
         """Receipts for a batch; what was refused before it was sent is in it as a receipt."""
         signed = [held for held in batch if isinstance(held, SignedTransaction)]
-        answers: dict[bytes, Receipt | _Proven | None] = {}
+        answers: dict[bytes, _ItemAnswer] = {}
         if signed:
             answers = await self._send_signed(signed, wait)
         receipts: list[Receipt] = []
@@ -256,8 +378,8 @@ class Submitter:
                 receipts.append(held)
             else:
                 answer = answers[held.transaction_id]
-                if answer is None:
-                    answer = await self._send_again(held, wait)
+                if isinstance(answer, _Unsettled):
+                    answer = await self._send_again(held, wait, answer.phase)
                 elif isinstance(answer, _Proven):
                     answer = await self._date(answer)
                 receipts.append(answer)
@@ -265,42 +387,58 @@ class Submitter:
 
     async def _send_signed(
         self, signed: Sequence[SignedTransaction], wait: Wait
-    ) -> dict[bytes, Receipt | _Proven | None]:
-        """Receipts by transaction id; None for what must be sent again."""
+    ) -> dict[bytes, _ItemAnswer]:
+        """Receipts by transaction id, or that it must be sent again."""
+        first = signed[0].hex_id
+        search = self._search(first)
 
-        async def attempt(node: Node, seconds: float) -> dict[bytes, Receipt | _Proven | None]:
-            items = await node.submit_batch(
+        async def attempt(node: Node, seconds: float) -> dict[bytes, _ItemAnswer]:
+            answer = await node.submit_batch(
                 [held.encoded for held in signed], wait, seconds=seconds
             )
-            if len(items) != len(signed):
+            self._failover.learn_leader(answer.leader)
+            phase = search.phase
+            if phase == "not-sent" and search.may_be_elsewhere(node):
+                phase = "unknown"
+            if len(answer.items) != len(signed):
                 raise NodeCallError(CallFault.NODE_FAULT, f"{node.name} answers for other writes")
             return {
-                held.transaction_id: self._accept_item(item, held, wait, node.name)
-                for item, held in zip(items, signed, strict=True)
+                held.transaction_id: self._accept_item(item, held, wait, node.name, phase)
+                for item, held in zip(answer.items, signed, strict=True)
             }
 
-        first = signed[0].hex_id
         try:
-            return await self._failover.run(
-                attempt, seconds=self._seconds, is_write=True, transaction_id=first
-            )
+            return await search.run(attempt)
         except NodeCallError as error:
             raise as_write_error(error, first) from error
+        except UnavailableError as error:
+            raise await self._explain(error) from error
 
-    async def _send_again(self, signed: SignedTransaction, wait: Wait) -> Receipt:
+    async def _send_again(self, signed: SignedTransaction, wait: Wait, phase: Phase) -> Receipt:
         try:
-            return await self._send(signed, wait)
+            return await self._send(signed, wait, phase)
         except RefusedError as error:
             held: Receipt = error.receipt
             return held
 
     def _accept_item(
-        self, item: BatchItem, signed: SignedTransaction, wait: Wait, endpoint: str
-    ) -> Receipt | _Proven | None:
+        self,
+        item: BatchItem,
+        signed: SignedTransaction,
+        wait: Wait,
+        endpoint: str,
+        phase: Phase,
+    ) -> _ItemAnswer:
+        """Args: phase: what is known of the transactions from other nodes."""
         if item.reason:
+            phase = later_phase(phase, _ITEM_FAULTS.get(item.reason, CallFault.REFUSED))
             code = get_code(item.reason)
             if code is None or item.reason in _PASSING:
-                return None
+                return _Unsettled(phase)
+            error = NodeCallError(CallFault.REFUSED, item.text, reason=item.reason)
+            needed = min(self._refusals_needed(error), len(self._failover.nodes))
+            if needed > 1 or (phase != "not-sent" and code in _STATE_CODES):
+                return _Unsettled(phase)
             return refusal_receipt(code, signed.hex_id)
         if wait is Wait.ACCEPTED:
             return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
@@ -347,6 +485,17 @@ class _Proven:
 
     held: VerifiedTransaction
     file: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    """Of a transaction of a batch: it must be sent by itself."""
+
+    phase: Phase
+    """What is known of it."""
+
+
+_ItemAnswer: TypeAlias = Receipt | _Proven | _Unsettled
 
 
 def _to_model(operation: object) -> ModelOperation:

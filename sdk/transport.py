@@ -33,10 +33,12 @@ from ledger.model.receipts import ApiReason
 from psetledger.v1 import services_pb2 as pb
 from psetledger.v1 import services_pb2_grpc as rpc
 from sdk.node_api import (
+    BatchAnswer,
     BatchItem,
     BlockAnswer,
     CallFault,
     NodeCallError,
+    SubmitAnswer,
     TransactionAnswer,
     TransactionState,
 )
@@ -52,6 +54,8 @@ RECONNECT_SECONDS_MAX: Final = 0.25
 KEEPALIVE_MS: Final = 60_000
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 STATUS_DETAILS_SIZE_MAX: Final = 16 * 1024
+LEADER_KEY: Final = "leader"
+"""In the metadata of ErrorInfo: id of the validator that leads."""
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", ANSWER_SIZE_MAX),
@@ -79,21 +83,26 @@ class GrpcNode:
     def name(self) -> str:
         return f"{self._validator} ({self._address})"
 
-    async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> bytes:
+    @property
+    def validator(self) -> str:
+        return self._validator
+
+    async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> SubmitAnswer:
         request = pb.SubmitRequest(transaction=transaction, wait=_WAITS[wait])
         answer: pb.SubmitResponse = await self._call(
             lambda channel: rpc.LedgerServiceStub(channel).Submit, request, seconds
         )
-        return answer.proof
+        return SubmitAnswer(answer.proof, answer.leader)
 
     async def submit_batch(
         self, transactions: Sequence[bytes], wait: Wait, *, seconds: float
-    ) -> Sequence[BatchItem]:
+    ) -> BatchAnswer:
         request = pb.SubmitBatchRequest(transactions=transactions, wait=_WAITS[wait])
         answer: pb.SubmitBatchResponse = await self._call(
             lambda channel: rpc.LedgerServiceStub(channel).SubmitBatch, request, seconds
         )
-        return [BatchItem(item.proof, item.code, item.text) for item in answer.results]
+        items = [BatchItem(item.proof, item.code, item.text) for item in answer.results]
+        return BatchAnswer(items, answer.leader)
 
     async def dry_run(self, transaction: bytes, *, seconds: float) -> bytes:
         request = pb.DryRunRequest(transaction=transaction)
@@ -248,9 +257,10 @@ class GrpcNode:
 
 def as_call_error(error: grpc.aio.AioRpcError, name: str) -> NodeCallError:
     """What a failed call to the node of this name means."""
-    reason, retry_after = _read_details(error)
+    reason, retry_after, leader = _read_details(error)
     text = error.details() or f"{name} answers {error.code().name}"
-    return NodeCallError(_fault(error.code(), reason), text, reason=reason, retry_after=retry_after)
+    fault = _fault(error.code(), reason)
+    return NodeCallError(fault, text, reason=reason, retry_after=retry_after, leader=leader)
 
 
 _WAITS: Final = {Wait.ACCEPTED: pb.WAIT_ACCEPTED, Wait.CERTIFIED: pb.WAIT_CERTIFIED}
@@ -279,6 +289,8 @@ def _fault(code: grpc.StatusCode, reason: str) -> CallFault:
         return CallFault.BUSY
     if reason == ApiReason.PENDING:
         return CallFault.PENDING
+    if reason == ApiReason.OUTCOME_UNKNOWN:
+        return CallFault.BROKEN
     if reason == ApiReason.INTERNAL:
         return CallFault.NODE_FAULT
     if reason:
@@ -290,9 +302,9 @@ def _fault(code: grpc.StatusCode, reason: str) -> CallFault:
     return CallFault.NODE_FAULT if code in _NODE_CODES else CallFault.REFUSED
 
 
-def _read_details(error: grpc.aio.AioRpcError) -> tuple[str, timedelta | None]:
-    """Reason and retry delay from the `google.rpc.Status` that came with an error."""
-    reason, retry_after = "", None
+def _read_details(error: grpc.aio.AioRpcError) -> tuple[str, timedelta | None, str]:
+    """Reason, retry delay and leader from the `google.rpc.Status` that came with an error."""
+    reason, retry_after, leader = "", None, ""
     for key, value in error.trailing_metadata() or ():
         if key != STATUS_DETAILS_KEY or not isinstance(value, bytes):
             continue
@@ -301,12 +313,12 @@ def _read_details(error: grpc.aio.AioRpcError) -> tuple[str, timedelta | None]:
             for detail in status.details:
                 info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
                 if detail.Unpack(info):
-                    reason = info.reason
+                    reason, leader = info.reason, info.metadata.get(LEADER_KEY, "")
                 elif detail.Unpack(retry):
                     retry_after = timedelta(milliseconds=retry.retry_delay.ToMilliseconds())
         except DecodeError:
             continue  # whatever it is, it is no reason
-    return reason, retry_after
+    return reason, retry_after, leader
 
 
 def _is_loopback(address: str) -> bool:

@@ -10,6 +10,7 @@ puts a fault in its way or bends its answers.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +31,13 @@ from sdk.failover import Failover
 from sdk.home import Home
 from sdk.networks import Endpoint, Network, write_network
 from sdk.node_api import (
+    BatchAnswer,
     BatchItem,
     BlockAnswer,
     CallFault,
     Node,
     NodeCallError,
+    SubmitAnswer,
     TransactionAnswer,
     TransactionState,
 )
@@ -100,18 +103,34 @@ class FakeNode:
     keys_count_max: int = 2048
     found_by_key: bytes | None = None
     """Answer this transaction to every idempotency key."""
+    leader: str = ""
+    """The validator that it says leads, if it says so."""
+    voting_reason: str = ""
+    """Why it says that it does not vote."""
+    pending: set[bytes] = field(default_factory=set[bytes])
+    """Ids of transactions that it says are in the queue, unless they are certified."""
+    by_method: dict[str, list[NodeCallError]] = field(
+        default_factory=dict[str, list[NodeCallError]]
+    )
+    """As `faults`, by name of the method."""
+    hanging: set[str] = field(default_factory=set[str])
+    """Methods that never answer."""
 
-    async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> bytes:
-        self._begin("submit", seconds)
+    @property
+    def validator(self) -> str:
+        return self.name.partition(" ")[0]
+
+    async def submit(self, transaction: bytes, wait: Wait, *, seconds: float) -> SubmitAnswer:
+        await self._begin("submit", seconds)
         transaction_id = self.execute(transaction)
         if wait is Wait.ACCEPTED:
-            return b""
-        return self._bend("submit", self._prove(transaction_id))
+            return SubmitAnswer(b"", self.leader)
+        return SubmitAnswer(self._bend("submit", self._prove(transaction_id)), self.leader)
 
     async def submit_batch(
         self, transactions: Sequence[bytes], wait: Wait, *, seconds: float
-    ) -> Sequence[BatchItem]:
-        self._begin("submit_batch", seconds)
+    ) -> BatchAnswer:
+        await self._begin("submit_batch", seconds)
         items: list[BatchItem] = []
         for transaction in transactions:
             try:
@@ -121,10 +140,10 @@ class FakeNode:
                 continue
             proof = b"" if wait is Wait.ACCEPTED else self._prove(transaction_id)
             items.append(BatchItem(self._bend("submit_batch", proof), "", ""))
-        return items
+        return BatchAnswer(items, self.leader)
 
     async def dry_run(self, transaction: bytes, *, seconds: float) -> bytes:
-        self._begin("dry_run", seconds)
+        await self._begin("dry_run", seconds)
         receipt = dry_run(
             self.world.state,
             time_ms=self.world.time + 1000,
@@ -141,18 +160,22 @@ class FakeNode:
         idempotency_key: bytes = b"",
         seconds: float,
     ) -> TransactionAnswer:
-        self._begin("get_transaction", seconds)
+        await self._begin("get_transaction", seconds)
         if author:
             transaction_id = self.find(author, idempotency_key)
-        if transaction_id not in self.world.places:
-            return TransactionAnswer(TransactionState.UNKNOWN, b"")
+        height = self.world.places.get(transaction_id, (len(self.world.chain.versions), 0))[0]
+        if height >= (len(self.world.chain.versions) if self.height is None else self.height + 1):
+            state = TransactionState.UNKNOWN
+            if transaction_id in self.pending:
+                state = TransactionState.PENDING
+            return TransactionAnswer(state, b"")
         return TransactionAnswer(
             TransactionState.CERTIFIED,
             self._bend("get_transaction", self._prove(transaction_id)),
         )
 
     async def get_many(self, keys: Sequence[bytes], *, seconds: float) -> bytes:
-        self._begin("get_many", seconds)
+        await self._begin("get_many", seconds)
         if len(keys) > self.keys_count_max:
             raise NodeCallError(CallFault.REFUSED, "too many keys", reason="RESOURCE_LIMIT")
         return self._bend("get_many", encode(self.world.chain.prove(keys, self._height)))
@@ -160,20 +183,20 @@ class FakeNode:
     async def list_children(
         self, parent_key: bytes, first: int, limit: int, *, seconds: float
     ) -> bytes:
-        self._begin("list_children", seconds)
+        await self._begin("list_children", seconds)
         page = self.world.chain.prove_children(parent_key, first, limit, self._height)
         return self._bend("list_children", encode(page))
 
     async def get_head(self, *, seconds: float) -> bytes:
-        self._begin("get_head", seconds)
+        await self._begin("get_head", seconds)
         return self._bend("get_head", encode(self.world.chain.versions[self._height].head))
 
     async def get_head_at(self, height: int, *, seconds: float) -> bytes:
-        self._begin("get_head_at", seconds)
+        await self._begin("get_head_at", seconds)
         return self._bend("get_head_at", encode(self._version(height).head))
 
     async def get_block(self, height: int, *, seconds: float) -> BlockAnswer:
-        self._begin("get_block", seconds)
+        await self._begin("get_block", seconds)
         version = self._version(height)
         block = Block(version.head.header, tuple(version.transactions))
         proposal = encode(Proposal(encode(block)))
@@ -185,22 +208,22 @@ class FakeNode:
         )
 
     async def get_status(self, *, seconds: float) -> NodeStatus:
-        self._begin("get_status", seconds)
+        await self._begin("get_status", seconds)
         return NodeStatus(
             chain_id=self.world.chain_id,
-            node_id="n1",
+            node_id=self.validator,
             organisation="",
             role="validator",
             height=self.world.header.height,
             applied_height=self.world.header.height,
-            voting=True,
-            voting_reason="",
+            voting=not self.voting_reason,
+            voting_reason=self.voting_reason,
             state_root="",
             software_version="0",
             protocol_version=1,
             time=datetime.fromtimestamp(self.world.time / 1000, UTC),
             term=0,
-            leader="n1",
+            leader=self.leader,
         )
 
     async def close(self) -> None:
@@ -210,11 +233,15 @@ class FakeNode:
     def _height(self) -> int:
         return -1 if self.height is None else self.height
 
-    def _begin(self, method: str, seconds: float) -> None:
+    async def _begin(self, method: str, seconds: float) -> None:
         assert seconds > 0, "a call has time"
         self.calls[method] += 1
         if self.faults:
             raise self.faults.pop(0)
+        if self.by_method.get(method):
+            raise self.by_method[method].pop(0)
+        if method in self.hanging:
+            await asyncio.get_running_loop().create_future()
         if self.before is not None:
             self.before(method)
 
@@ -223,7 +250,8 @@ class FakeNode:
         return answer if bend is None else bend(answer)
 
     def _version(self, height: int) -> Any:
-        if height >= len(self.world.chain.versions):
+        top = len(self.world.chain.versions) - 1 if self.height is None else self.height
+        if height > top:
             raise NodeCallError(
                 CallFault.REFUSED, "not there yet", reason=ApiReason.HEIGHT_UNKNOWN.value
             )

@@ -258,8 +258,8 @@ def test_errors_of_a_question_are_the_callers(client: LedgerClient) -> None:
 def test_a_record_that_is_none_is_no_answer(
     world: CertifiedWorld, client: LedgerClient, tmp_path: Path
 ) -> None:
-    key = schema.validators_key()
-    error = refuse(client, lambda view: view.record(ListRecord, key))
+    key = schema.organisations_key()
+    error = refuse(client, lambda view: view.record(OrganisationRecord, key))
     assert error.code == "STATE_MALFORMED"
     assert evidence_files(tmp_path) == [error.evidence]
 
@@ -480,9 +480,8 @@ def test_uncertified_answer(world: CertifiedWorld, node: FakeNode, client: Ledge
     assert refuse(client, lambda view: view.height).code == "NODE_LIED"
 
 
-def test_old_state_replayed(
-    world: CertifiedWorld, node: FakeNode, client: LedgerClient, tmp_path: Path
-) -> None:
+def test_old_state_replayed(world: CertifiedWorld, node: FakeNode, tmp_path: Path) -> None:
+    client = make_client(world, tmp_path, nodes=[node], timeout=timedelta(milliseconds=200))
     run(client.ask(name_of(world, "qcto")))
     height = world.header.height
     world.endorse("merseta")
@@ -492,7 +491,7 @@ def test_old_state_replayed(
     assert json.loads(error.evidence.read_bytes())["highest_head"]
     # The next process remembers, too.
     run(client.close())
-    again = make_client(world, tmp_path, nodes=[node])
+    again = make_client(world, tmp_path, nodes=[node], timeout=timedelta(milliseconds=200))
     assert refuse(again, name_of(world, "qcto")).code == "OLD_STATE"
 
 

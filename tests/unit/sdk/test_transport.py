@@ -36,6 +36,7 @@ def test_every_reason_of_a_node_arrives(code: ReceiptCode | ApiReason) -> None:
         "NOT_READY": CallFault.BUSY,
         "PENDING": CallFault.PENDING,
         "INTERNAL": CallFault.NODE_FAULT,
+        "OUTCOME_UNKNOWN": CallFault.BROKEN,
     }
     assert error.fault is expected.get(code.name, CallFault.REFUSED)
 
