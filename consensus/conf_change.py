@@ -15,6 +15,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from consensus.errors import OrderingError
@@ -26,6 +27,8 @@ CHANGES_COUNT_MAX: Final = 256
 """Single changes in one."""
 CONTEXT_SIZE_MAX: Final = 64 * 1024
 """Bytes that an embedder attaches to a change."""
+MEMBERS_COUNT_MAX: Final = 256
+"""Voters of both sets and learners together; 128 of a network may hand over to 128 others at once."""
 
 _HEAD: Final = struct.Struct(">BHI")
 _SINGLE: Final = struct.Struct(">BQ")
@@ -228,6 +231,8 @@ class _Draft:
                 self._remove(change.node_id)
         if not self.incoming:
             raise ConfChangeError("removed all voters")
+        if len(self.progress) > MEMBERS_COUNT_MAX:
+            raise ConfChangeError(f"more than {MEMBERS_COUNT_MAX} members")
 
     def set_learner(self, node: int, *, is_learner: bool) -> None:
         """Whether a member is a learner."""
@@ -292,6 +297,27 @@ class _Draft:
         if not self.outgoing:
             assert not self.learners_next, "LearnersNext without a joint configuration"
             assert not self.auto_leave, "AutoLeave without a joint configuration"
+
+
+def is_configuration(state: ConfState) -> bool:
+    """Whether some sequence of changes leads to these members: `restore_configuration` finds it."""
+    voters, outgoing = set(state.voters), set(state.voters_outgoing)
+    learners, learners_next = set(state.learners), set(state.learners_next)
+    lists = (state.voters, state.learners, state.voters_outgoing, state.learners_next)
+    return (
+        bool(voters)
+        and len(voters | outgoing | learners) <= MEMBERS_COUNT_MAX
+        and all(_is_ascending(members) for members in lists)
+        and learners.isdisjoint(voters | outgoing)
+        and learners_next <= outgoing
+        and learners_next.isdisjoint(voters)
+        and (bool(outgoing) or not state.auto_leave)
+    )
+
+
+def _is_ascending(members: Sequence[int]) -> bool:
+    bounds = (NO_NODE, *members, NODE_MAX + 1)
+    return all(before < after for before, after in pairwise(bounds))
 
 
 def restore_configuration(

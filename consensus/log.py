@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from consensus.errors import ContractError, OrderingError
-from consensus.types import ConfState, Entry, HardState, Snapshot
+from consensus.types import ConfState, Entry, EntryKind, HardState, Snapshot
 
 ENTRY_OVERHEAD_SIZE: Final = 24
 """Bytes that an entry counts beside its data, where limits are about memory."""
@@ -193,6 +193,11 @@ class RaftLog:
         self._applying_size = 0
         self._is_applying_paused = False
 
+    @property
+    def is_chained(self) -> bool:
+        """Whether a chain digest is kept."""
+        return self._chain is not None
+
     # Reading --------------------------------------------------------------------------------------
 
     def first_index(self) -> int:
@@ -281,6 +286,11 @@ class RaftLog:
             page = self.slice(low, high, page_size)
             yield page
             low += len(page)
+
+    def has_unapplied_conf_change(self) -> bool:
+        """Whether a change of members is committed and not applied."""
+        pages = self.scan(self.applied + 1, self.committed + 1, self.applying_size_max)
+        return any(entry.kind is not EntryKind.NORMAL for page in pages for entry in page)
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot. Raises SnapshotUnavailableError."""

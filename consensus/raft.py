@@ -30,6 +30,7 @@ from consensus.conf_change import (
     Changer,
     ConfChange,
     decode_conf_change,
+    is_configuration,
     restore_configuration,
 )
 from consensus.config import UNLIMITED, Config, Draw
@@ -47,7 +48,7 @@ from consensus.log import (
     payloads_size,
 )
 from consensus.quorum import VoteResult
-from consensus.read_only import ReadOnly, ReadOnlyOption
+from consensus.read_only import WAITING_READS_COUNT_MAX, ReadOnly, ReadOnlyOption
 from consensus.tracker import Progress, ProgressState, ProgressTracker, TrackerConfig
 from consensus.types import (
     NO_NODE,
@@ -346,18 +347,10 @@ class Raft:
     def _hup(self, campaign: Campaign) -> None:
         if self.role is Role.LEADER or not self.is_promotable():
             return
-        if self._has_unapplied_conf_change():
+        if self.log.has_unapplied_conf_change():
             # It may be that this node is no voter any more, or that the quorum is another.
             return
         self._campaign(campaign)
-
-    def _has_unapplied_conf_change(self) -> bool:
-        if self.log.applied >= self.log.committed:
-            return False
-        pages = self.log.scan(
-            self.log.applied + 1, self.log.committed + 1, self.log.applying_size_max
-        )
-        return any(entry.kind is not EntryKind.NORMAL for page in pages for entry in page)
 
     def _campaign(self, campaign: Campaign) -> None:
         if campaign is Campaign.PRE_ELECTION:
@@ -680,21 +673,24 @@ class Raft:
         if not self._is_own_term_committed():
             # An entry of an earlier term may be committed without this leader knowing, also by
             # itself alone before a restart: the commit index need not survive one.
-            self._pending_reads.append(message)
+            if len(self._pending_reads) < WAITING_READS_COUNT_MAX:
+                self._pending_reads.append(message)
         else:
             self._serve_read(message)
 
     def _serve_read(self, message: Message) -> None:
-        # Its own majority, or under its lease. A leader that was removed is no only voter.
-        voters = self.tracker.config.voters.incoming
-        is_alone = self.tracker.is_singleton() and self.id in voters
-        if is_alone or self.config.read_only_option is ReadOnlyOption.LEASE:
+        # Its own majority, or under its lease.
+        if self._is_alone() or self.config.read_only_option is ReadOnlyOption.LEASE:
             self._answer_read(message, self.log.committed)
             return
         context = message.entries[0].data
-        self.read_only.add(message, self.log.committed)
-        self.read_only.acknowledge(self.id, context)
-        self._broadcast_heartbeat(context)
+        if self.read_only.add(message, self.log.committed):
+            self.read_only.acknowledge(self.id, context)
+            self._broadcast_heartbeat(context)
+
+    def _is_alone(self) -> bool:
+        """Whether this node is the only voter; a leader that was removed is not."""
+        return self.tracker.is_singleton() and self.id in self.tracker.config.voters.incoming
 
     def _answer_read(self, request: Message, index: int) -> None:
         if request.sender in (NO_NODE, self.id):
@@ -833,7 +829,9 @@ class Raft:
             return False
         members = snapshot.conf_state
         if self.id not in {*members.voters, *members.learners, *members.voters_outgoing}:
-            return False  # learns_next are outgoing voters
+            return False  # learners_next are outgoing voters
+        if not is_configuration(members):
+            return False
         if self.log.match_term(snapshot.index, snapshot.term):
             self.log.commit_to(snapshot.index)
             return False
@@ -885,7 +883,11 @@ class Raft:
             return members
         if self.role is not Role.LEADER or not members.voters:
             return members
+        if self._is_alone():
+            for read in self.read_only.take_all():
+                self._answer_read(read.request, read.index)
         if self._maybe_commit():
+            self._release_pending_reads()
             self._broadcast_append()
         else:
             # New members hear at once where the log is.

@@ -20,7 +20,7 @@ from typing import Final
 from consensus.conf_change import ConfChange, make_conf_change_entry
 from consensus.config import Config, Draw
 from consensus.errors import ContractError, OrderingError, UnknownPeerError
-from consensus.log import LogStorage, entries_size
+from consensus.log import EntryUnavailableError, LogStorage, RaftLog, entries_size
 from consensus.raft import Raft
 from consensus.tracker import Progress, ProgressState
 from consensus.types import (
@@ -202,6 +202,27 @@ class RawNode:
         conflict = log.find_conflict(append.entries)
         return conflict - append.log_index - 1 if conflict else None
 
+    def conflicts_with_committed(self, message: Message) -> bool:
+        """Whether an append is of a log that lacks what is committed here.
+
+        No leader of this or a later term has such a log: its sender lies, or one of the two logs is
+        damaged. Where the append would be stepped into the log, `step` raises ContractError.
+        """
+        log, term = self.raft.log, self.raft.term
+        if message.kind is not MessageKind.APPEND or (message.term and message.term < term):
+            return False
+        chain = self.raft.config.digest_chain
+        digest, index = message.chain_digest, message.log_index
+        if index <= log.committed and _differs(log, index, message.log_term, digest):
+            return True
+        for entry in message.entries:
+            index = entry.index
+            if chain is not None:
+                digest = chain(digest, entry)
+            if index <= log.committed and _differs(log, index, entry.term, digest):
+                return True
+        return False
+
     def extend_digest(self, append: Message) -> bytes:
         """The chain digest up to and with an append's last entry; empty where none is kept."""
         chain, digest = self.raft.config.digest_chain, append.chain_digest
@@ -240,6 +261,12 @@ class RawNode:
     def get_progress(self) -> Mapping[int, Progress]:
         """The members as this node, if it leads, sees them; to look at only."""
         return self.raft.tracker.progress
+
+    def commit_known(self, index: int) -> None:
+        """An entry of the log is committed, as the embedder knows from before a restart: the commit
+        index need not survive one.
+        """
+        self.raft.log.commit_to(index)
 
     def resign(self) -> None:
         """Lead no more in this term: somebody else may do better."""
@@ -398,3 +425,11 @@ class RawNode:
                 entries_size(ready.committed_entries),
                 is_unstable_allowed=not self._is_async,
             )
+
+
+def _differs(log: RaftLog, index: int, term: int, chain_digest: bytes) -> bool:
+    """Whether an entry is known here to be another; what is compacted is not known."""
+    try:
+        return log.term(index) != term or (log.is_chained and log.digest(index) != chain_digest)
+    except EntryUnavailableError:
+        return False

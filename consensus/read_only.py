@@ -6,8 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from consensus.types import Message
+
+WAITING_READS_COUNT_MAX: Final = 1_024
+"""Reads of a leader that wait for a quorum; also those that wait for its first entry."""
 
 
 class ReadOnlyOption(Enum):
@@ -37,9 +41,17 @@ class ReadOnly:
         self.option = option
         self._waiting: dict[bytes, PendingRead] = {}
 
-    def add(self, request: Message, index: int) -> None:
-        """A read came; one with a context that waits already changes nothing."""
-        self._waiting.setdefault(request.entries[0].data, PendingRead(request, index))
+    def add(self, request: Message, index: int) -> bool:
+        """A read came; one with a context that waits already changes nothing.
+
+        False when too many wait: it is lost, whoever asked asks again.
+        """
+        context = request.entries[0].data
+        if context not in self._waiting:
+            if len(self._waiting) >= WAITING_READS_COUNT_MAX:
+                return False
+            self._waiting[context] = PendingRead(request, index)
+        return True
 
     def acknowledge(self, node: int, context: bytes) -> Mapping[int, bool]:
         """A node answered the heartbeat with this context; who has so far, empty if none waits."""
@@ -59,6 +71,10 @@ class ReadOnly:
             confirmed.append(self._waiting.pop(first))
             if first == context:
                 return confirmed
+
+    def take_all(self) -> list[PendingRead]:
+        """All that wait, in their order; none waits then."""
+        return self.advance(self.last_context())
 
     def last_context(self) -> bytes:
         """Of the newest read that waits, or empty: heartbeats carry it."""

@@ -9,7 +9,7 @@ import pytest
 
 from consensus.conf_change import ConfChange, ConfChangeKind, ConfChangeSingle
 from consensus.config import Config
-from consensus.read_only import ReadOnlyOption
+from consensus.read_only import WAITING_READS_COUNT_MAX, ReadOnlyOption
 from consensus.types import (
     ConfState,
     HardState,
@@ -381,3 +381,75 @@ def test_a_lease_needs_check_quorum() -> None:
     """§6.4.1: without it nobody takes the lead from a leader that hears of nobody."""
     with pytest.raises(ValueError, match="check_quorum"):
         replace(PLAIN, read_only_option=ReadOnlyOption.LEASE)
+
+
+def remove(member: Member, node: int) -> None:
+    """A removal of one member is committed here, and applied."""
+    change = ConfChange((ConfChangeSingle(ConfChangeKind.REMOVE, node),))
+    member.log.members = member.node.apply_conf_change(change)
+
+
+def test_reads_that_wait_when_a_leader_becomes_the_only_voter_are_answered() -> None:
+    """Nobody is left whose answer they could wait for."""
+    cluster = make_leading(2)
+    cluster.isolate(2)
+    cluster[1].node.read_index(b"first")
+    cluster[1].node.read_index(b"second")
+    cluster.deliver()
+    assert cluster[1].reads == []
+    remove(cluster[1], 2)
+    cluster.deliver()
+    assert cluster[1].reads == [ReadState(1, b"first"), ReadState(1, b"second")]
+    cluster.tick(3, only=(1,))
+    assert len(cluster[1].reads) == 2
+
+
+def test_reads_go_on_waiting_while_others_vote() -> None:
+    cluster = make_leading(3)
+    cluster.isolate(1)
+    cluster[1].node.read_index(b"read")
+    remove(cluster[1], 3)
+    cluster.deliver()
+    assert cluster[1].reads == []
+
+
+def test_reads_that_wait_for_the_first_entry_are_answered_when_a_removal_commits_it() -> None:
+    """The smaller quorum is there already: no acknowledgement will come to notice it."""
+    cluster = Cluster(2)
+    cluster.lose(MessageKind.APPEND)
+    cluster.elect(1)
+    cluster[1].node.read_index(b"read")
+    cluster.deliver()
+    assert cluster[1].raft.log.committed == 0
+    remove(cluster[1], 2)
+    cluster.deliver()
+    assert cluster[1].raft.log.committed == 1
+    assert cluster[1].reads == [ReadState(1, b"read")]
+
+
+def test_only_so_many_reads_wait_for_the_quorum() -> None:
+    """The newest is lost, as where no leader is known; those that wait are answered."""
+    cluster = make_leading(3)
+    cluster.isolate(1)
+    for number in range(WAITING_READS_COUNT_MAX + 1):
+        cluster[1].node.read_index(b"%d" % number)
+        cluster[1].drain()
+    cluster.heal()
+    cluster.tick(only=(1,))
+    reads = [read.context for read in cluster[1].reads]
+    assert reads == [b"%d" % number for number in range(WAITING_READS_COUNT_MAX)]
+    cluster[1].node.read_index(b"again")
+    cluster.deliver()
+    assert cluster[1].reads[-1].context == b"again"
+
+
+def test_only_so_many_reads_wait_for_the_first_entry() -> None:
+    cluster = Cluster(3)
+    cluster.lose(MessageKind.APPEND)
+    cluster.elect(1)
+    for number in range(WAITING_READS_COUNT_MAX + 1):
+        cluster[1].node.read_index(b"%d" % number)
+    cluster.heal()
+    cluster.tick(2, only=(1,))
+    reads = [read.context for read in cluster[1].reads]
+    assert reads == [b"%d" % number for number in range(WAITING_READS_COUNT_MAX)]
