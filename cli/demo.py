@@ -121,8 +121,9 @@ def _tell(
 
     context.output.words("Story 1, on a ledger of its own. Organisations and learners are samples.")
     up = Command(
-        f"A network starts: {'a validator' if nodes == 1 else f'{nodes} validators'}, its genesis, the"
-        " sample organisations with keys, what SAQA grants the councils, qualification 91761 and the templates.",
+        f"A network starts: {'a validator' if nodes == 1 else f'{nodes} validators'}, its genesis,"
+        " the sample organisations with keys, what SAQA grants the councils, qualification 91761"
+        " and the templates.",
         ("network", "up", "--demo", "--nodes", str(nodes), "--dir", str(place)),
     )
     teller.run(up, on_network=False)
