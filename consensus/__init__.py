@@ -9,10 +9,10 @@ from consensus.errors import (
     ProposalDroppedError,
     UnknownPeerError,
 )
-from consensus.ordering import LogReader, Ordering
-from consensus.single_node import SingleNode
+from consensus.raw_node import RawNode
 from consensus.types import (
     NO_NODE,
+    ConfState,
     Entry,
     EntryKind,
     HardState,
@@ -25,19 +25,18 @@ from consensus.types import (
 
 __all__ = [
     "NO_NODE",
+    "ConfState",
     "ContractError",
     "Entry",
     "EntryKind",
     "HardState",
-    "LogReader",
     "Message",
     "MessageKind",
-    "Ordering",
     "OrderingError",
     "ProposalDroppedError",
+    "RawNode",
     "Ready",
     "Role",
-    "SingleNode",
     "Status",
     "UnknownPeerError",
 ]

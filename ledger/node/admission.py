@@ -49,6 +49,8 @@ CHECK_BATCH_BYTES_MAX: Final = 64 * 1024
 """Bytes of larger ones in one hop, or one of them."""
 SUBMIT_BATCH_COUNT_MAX: Final = 1_000
 """Transactions in one call."""
+ACCEPT_WAIT_MS_MAX: Final = 5_000
+"""How long who asks for acceptance only may wait for the leader's."""
 
 _JUDGED_BY_TIME: Final = frozenset(
     {ReceiptCode.EXPIRED, ReceiptCode.KEY_NOT_AUTHORISED, ReceiptCode.NOT_AUTHORISED}
@@ -115,7 +117,9 @@ class Admission:
         authenticator: Callable[[], Authenticate],
         admissible: Admissible,
         closed_reason: Callable[[], str],
+        delay_reason: Callable[[], str],
         notify: Callable[[], None],
+        is_leading: Callable[[], bool],
         readers: Executor,
         checkers: Executor,
         checkers_count: int,
@@ -123,7 +127,8 @@ class Admission:
     ) -> None:
         """`authenticator` is asked once for each batch; `admissible` may be called in any thread and
         is not asked for dry runs; `closed_reason` says why no transaction is
-        taken, or is empty; `notify` is called when something was queued.
+        taken, `delay_reason` why none is certified now; both may be empty; `notify` is called when something was queued; `is_leading` says
+        whether this node's queue is the leader's.
         """
         self._chain_id = chain_id
         self._pool = pool
@@ -131,7 +136,9 @@ class Admission:
         self.authenticator = authenticator
         self._admissible = admissible
         self._closed_reason = closed_reason
+        self._delay_reason = delay_reason
         self._notify = notify
+        self._is_leading = is_leading
         self._readers = readers
         self._checkers = checkers
         self._idle_count = checkers_count
@@ -186,7 +193,7 @@ class Admission:
             waiters = [s.waiter for s in submissions if s.waiter is not None]
             if waiters:
                 loop = asyncio.get_running_loop()
-                timer = loop.call_later(wait_ms / 1000, _give_up, waiters)
+                timer = loop.call_later((wait_ms or ACCEPT_WAIT_MS_MAX) / 1000, _give_up, waiters)
             return [await self._answer(submission, wait_ms) for submission in submissions]
         finally:
             if timer is not None:
@@ -229,8 +236,8 @@ class Admission:
                         found = Known(found.transaction_id, place)
                 if isinstance(found, CheckedTransaction):
                     pending = self._queue(found)
-                    if is_waiting:
-                        submission.pending, submission.waiter = pending, pending.join()
+                    submission.pending = pending
+                    submission.waiter = pending.join() if is_waiting else pending.join_accepted()
             submission.found = found
         except ApiError as refusal:
             submission.found = refusal
@@ -243,6 +250,8 @@ class Admission:
         if pending is None:
             self._check_open()
             pending = self._pool.add(transaction)
+        if self._is_leading():
+            pending.accept()
         return pending
 
     def _check_open(self) -> None:
@@ -276,8 +285,12 @@ class Admission:
             proof = b""
         else:
             answer = await submission.waiter
+            if isinstance(answer, ApiError):
+                return answer
             if isinstance(answer, bytes):
-                proof = answer
+                proof = answer if wait_ms else b""
+            elif answer is Unanswered.ACCEPTED:
+                proof = b""
             else:
                 late = await self._answer_late(found.transaction_id, submission.pending, answer)
                 if isinstance(late, ApiError):
@@ -290,9 +303,11 @@ class Admission:
     ) -> bytes | ApiError:
         """The proof, or why there is none, for who was given none by the block."""
         if why is Unanswered.TOO_LATE:
+            reason = self._delay_reason()
             return ApiError(
                 ApiReason.PENDING,
-                "the transaction is in the queue and not certified yet: ask for it by its id",
+                "the transaction is in the queue and not certified yet: ask for it by its id"
+                + (f" ({reason})" if reason else ""),
                 retry_after_ms=RETRY_AFTER_MS,
             )
         # Who began to wait while the block was being certified finds it in the index.
@@ -427,6 +442,14 @@ def _give_up(waiters: Sequence[asyncio.Future[Answer]]) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(Unanswered.TOO_LATE)
+
+
+def find_transaction_id(encoded: bytes) -> bytes | None:
+    """The id of what may be a transaction; None for what is none."""
+    try:
+        return _compute_id(encoded)
+    except ApiError:
+        return None
 
 
 def _compute_id(encoded: bytes) -> bytes:

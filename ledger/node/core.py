@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
+import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from consensus import SingleNode
+from consensus import RawNode
+from consensus.config import Config, Draw
 from ledger.model.block import Validator
 from ledger.model.civil_date import day_of
 from ledger.model.genesis import Genesis
@@ -27,15 +29,20 @@ from ledger.model.transaction_check import CheckedTransaction, TransactionRefuse
 from ledger.node.admission import Admissible, Admission, Authenticate, Authorise
 from ledger.node.clock import Clock
 from ledger.node.config import NodeConfig
-from ledger.node.driver import Driver
-from ledger.node.errors import NodeError, usage_error
+from ledger.node.divergence import report_divergence
+from ledger.node.driver import Driver, DriverParts
+from ledger.node.errors import usage_error
 from ledger.node.failpoints import FailpointHook, pass_by
+from ledger.node.finality import Finality
 from ledger.node.keys import ValidatorKeys
+from ledger.node.membership import Membership, get_quorum_rule
 from ledger.node.node import Node
 from ledger.node.operation_check import check_operation
+from ledger.node.peer_service import PeerService
+from ledger.node.peers import NO_LINKS, BlocksRequest, ForwardMessage, PeerLinks, PeerListener
 from ledger.node.pool import TransactionPool
 from ledger.node.queries import Queries
-from ledger.node.stores import OpenedStores, OpenStore, make_rules, open_stores
+from ledger.node.stores import OpenedStores, OpenStore, make_rules, make_validators, open_stores
 from ledger.node.tip import NetworkRules
 from ledger.node.voting import Voter
 from ledger.state.authorisation import Ownership, authenticate, authorise
@@ -43,6 +50,7 @@ from ledger.state.context import Context, OperationRefusedError
 from ledger.state.machine import HANDLERS
 from ledger.state.overlay import BlockState, TransactionState
 from ledger.storage.errors import CorruptionError, StorageError
+from ledger.storage.log import chain_digest
 from ledger.storage.state_store import StateAt
 
 _log = logging.getLogger(__name__)
@@ -50,6 +58,19 @@ _log = logging.getLogger(__name__)
 READER_THREADS: Final = 2
 LARGE_READER_THREADS: Final = 1
 """The interpreter runs one at a time: another would only take time from all others."""
+APPEND_SIZE_MAX: Final = 1024 * 1024
+"""Bytes of log entries in one message, unless one entry is larger."""
+APPENDS_COUNT_MAX: Final = 64
+"""Messages with entries under way to one validator."""
+COMMITTED_SIZE_MAX: Final = 16 * 1024 * 1024
+"""Bytes of log entries that are executed in one go."""
+UNCOMMITTED_SIZE_MAX: Final = 16 * 1024 * 1024
+"""Bytes of a leader's proposals that are not ordered yet; there is one block in flight."""
+
+
+def draw_number(low: int, high: int) -> int:
+    """A number between two bounds, both included."""
+    return low + secrets.randbelow(high - low + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,10 @@ class Environment:
     clock: Clock
     open_store: OpenStore
     failpoint: FailpointHook = pass_by
+    make_executor: Callable[[int, str], Executor] = ThreadPoolExecutor
+    """An executor with so many threads, and their name."""
+    draw: Draw = draw_number
+    """For the ordering's election times."""
 
 
 class NodeCore:
@@ -71,15 +96,16 @@ class NodeCore:
         encoded_genesis: bytes,
         keys: ValidatorKeys,
         environment: Environment,
+        links: PeerLinks = NO_LINKS,
     ) -> None:
-        """Open, check and wire everything.
+        """Open, check and wire everything. `links` lead to the other validators.
 
         Raises NodeError, StorageError (CorruptionError among them); nothing stays open then.
         """
         self._config = config
         self._environment = environment
+        self._links = links
         self.validator = find_validator(genesis, config.node.id, keys)
-        check_ordering(genesis)
         self._damage: CorruptionError | None = None
         self._is_stopping = False
         self._end = ""
@@ -102,12 +128,11 @@ class NodeCore:
             open_stores(config, genesis, rules, keys, environment.open_store, environment.failpoint)
         )
         threads = config.admission.threads
-        worker = stack.enter_context(ThreadPoolExecutor(1, "writer"))
-        readers = stack.enter_context(ThreadPoolExecutor(READER_THREADS, "reader"))
-        large_readers = stack.enter_context(
-            ThreadPoolExecutor(LARGE_READER_THREADS, "large-reader")
-        )
-        checkers = stack.enter_context(ThreadPoolExecutor(threads, "checker"))
+        make_executor = environment.make_executor
+        worker = stack.enter_context(make_executor(1, "writer"))
+        readers = stack.enter_context(make_executor(READER_THREADS, "reader"))
+        large_readers = stack.enter_context(make_executor(LARGE_READER_THREADS, "large-reader"))
+        checkers = stack.enter_context(make_executor(threads, "checker"))
         self.tip_at_start = stores.tip
         self.pool = TransactionPool(
             count_max=config.admission.queue_count_max,
@@ -115,7 +140,7 @@ class NodeCore:
             author_count_max=config.admission.author_count_max,
             author_bytes_max=config.admission.author_bytes_max,
         )
-        self.driver = self._make_driver(rules, keys, stores, worker)
+        self.driver = self._make_driver(genesis, rules, keys, stores, worker)
         queries = Queries(stores.chain, rules.chain_id)
         self.admission = Admission(
             chain_id=rules.chain_id,
@@ -124,7 +149,9 @@ class NodeCore:
             authenticator=make_authenticator(genesis, stores, self.driver, environment.clock),
             admissible=make_admissible(genesis, self.driver, environment.clock),
             closed_reason=self._closed_reason,
+            delay_reason=lambda: self.driver.network_reason,
             notify=self.driver.notify,
+            is_leading=lambda: self.driver.is_leader,
             readers=readers,
             checkers=checkers,
             checkers_count=threads,
@@ -145,32 +172,113 @@ class NodeCore:
             no_vote_reason=self._no_vote_reason,
             on_corruption=self._fail,
         )
+        self._peer_service = PeerService(
+            stores.chain, self.admission, self.driver, self._links, large_readers, self._fail
+        )
 
     def _make_driver(
         self,
+        genesis: Genesis,
         rules: NetworkRules,
         keys: ValidatorKeys,
         stores: OpenedStores,
-        worker: ThreadPoolExecutor,
+        worker: Executor,
     ) -> Driver:
-        failpoint = self._environment.failpoint
-        ordering = SingleNode(1, stores.chain.log, applied=stores.chain.head.applied_index)
+        environment = self._environment
+        membership = Membership.of_genesis(genesis.validators)
+        validators = make_validators(genesis)
         voter = Voter(
-            stores.votes, keys.vote, no_vote_reason=stores.no_vote_reason, failpoint=failpoint
+            stores.votes,
+            keys.vote,
+            self.validator.id,
+            no_vote_reason=stores.no_vote_reason,
+            failpoint=environment.failpoint,
         )
-        return Driver(
-            validator_id=self.validator.id,
-            peer_key=keys.peer,
+        finality = Finality(
             rules=rules,
             chain=stores.chain,
-            tip=stores.tip,
-            ordering=ordering,
             voter=voter,
-            pool=self.pool,
-            options=self._config.blocks,
-            clock=self._environment.clock,
-            worker=worker,
-            failpoint=failpoint,
+            find_validators=lambda _: validators,
+            failpoint=environment.failpoint,
+        )
+
+        def examine(transaction: CheckedTransaction) -> None:
+            operation = transaction.body.operation
+            assert operation is not None, "the transaction was checked"
+            check_operation(operation, network=genesis.network, charter=genesis.charter)
+
+        return Driver(
+            DriverParts(
+                validator_id=self.validator.id,
+                peer_key=keys.peer,
+                rules=rules,
+                membership=membership,
+                chain=stores.chain,
+                tip=stores.tip,
+                make_ordering=lambda: self._make_ordering(rules, membership, stores),
+                finality=finality,
+                no_vote_reason=stores.no_vote_reason,
+                pledge=lambda error: voter.pledge(error.vote),
+                pool=self.pool,
+                links=self._links,
+                serve=self._serve,
+                examine=examine,
+                accuse=self._accuse,
+                report_divergence=lambda error: report_divergence(self._config.home, error),
+                blocks=self._config.blocks,
+                consensus=self._config.consensus,
+                clock=environment.clock,
+                worker=worker,
+                failpoint=environment.failpoint,
+            )
+        )
+
+    def _make_ordering(
+        self, rules: NetworkRules, membership: Membership, stores: OpenedStores
+    ) -> RawNode:
+        """The Raft core on what is in the chain store."""
+        options, log = self._config.consensus, stores.chain.log
+        applied = max(stores.chain.head.applied_index, log.conf_index)
+        ordering = RawNode(
+            Config(
+                node_id=membership.get_number(self.validator.id),
+                election_ticks=options.election_timeout_ms // options.heartbeat_interval_ms,
+                heartbeat_ticks=1,
+                applied=applied,
+                quorum_rule=get_quorum_rule(rules.fault_model),
+                digest_chain=chain_digest,
+                message_size_max=APPEND_SIZE_MAX,
+                committed_size_max=COMMITTED_SIZE_MAX,
+                uncommitted_size_max=UNCOMMITTED_SIZE_MAX,
+                inflight_count_max=APPENDS_COUNT_MAX,
+                check_quorum=True,
+                pre_vote=True,
+                is_proposal_forwarded=False,
+                is_step_down_on_removal=True,
+            ),
+            log,
+            self._environment.draw,
+        )
+        if applied < stores.voted_index <= log.last_index():
+            # This key has voted for it, so it was ordered, known or not.
+            ordering.commit_known(stores.voted_index)
+        return ordering
+
+    @property
+    def listener(self) -> PeerListener:
+        """Whom the links tell what comes from other validators."""
+        return self.driver
+
+    def _serve(self, peer: str, message: ForwardMessage | BlocksRequest) -> None:
+        self._peer_service.serve(peer, message)
+
+    def _accuse(self, kind: str, validator: str, height: int, pieces: tuple[bytes, ...]) -> None:
+        _log.error(
+            "evidence kind=%s validator=%s height=%d pieces=%d",
+            kind,
+            validator,
+            height,
+            len(pieces),
         )
 
     def start(self) -> asyncio.Task[None]:
@@ -187,6 +295,7 @@ class NodeCore:
             self.driver.stop(drain=False)
             await asyncio.wait({self._driving})
         self.pool.close()
+        await self._peer_service.stop()
 
     def close(self) -> None:
         """End threads and close the stores, after `stop_driving`. Idempotent."""
@@ -252,22 +361,6 @@ def find_validator(genesis: Genesis, validator_id: str, keys: ValidatorKeys) -> 
         f"{validator_id} is no validator of this genesis document",
         "Set node.id in config.toml to the validator's id.",
     )
-
-
-def check_ordering(genesis: Genesis) -> None:
-    """Raise NodeError unless this release can order and certify for this network."""
-    if len(genesis.validators) != 1:
-        raise NodeError(
-            "ORDERING_UNSUPPORTED",
-            f"this release orders with one validator, the network has {len(genesis.validators)}",
-            "Use a release that knows replication.",
-        )
-    if genesis.certificate_scheme != "bls12381":
-        raise NodeError(
-            "SCHEME_UNSUPPORTED",
-            f"this release votes under bls12381, the network under {genesis.certificate_scheme}",
-            "Use a release that knows the scheme.",
-        )
 
 
 def make_authenticator(

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one loop that carries out what the ordering asks, and brings each block to its certificate.
 
+    hear      messages of other validators: first sight of blocks, votes, certificates
+    tick      time for the ordering; votes are sent again while a block is not certified
     propose   the next block, when the last one is certified and a block is due
-    persist   log entries and hard state                                 (fsync, then →)
-    apply     ordered block: check, execute, sign, vote record           (fsync, then →)
-    certify   a quorum of votes: certificate, block, receipts, state,
-              indexes, head: one batch                                   (fsync, then →)
+    persist   log entries, term and vote                                  (fsync, then →)
+    answer    what says that something is durable leaves
+    apply     ordered block: execute, sign, vote record                   (fsync, then →)
+              the vote leaves, to everybody
+    certify   a quorum of votes, or the certificate from elsewhere: certificate, block, receipts, state,
+              indexes, head: one batch                                    (fsync, then →)
     answer    who waits for these transactions
 
 One block is in flight. What is on disk is certified or in the log; everything else is computed again
 after a crash. The steps before each arrow are durable before the next begins; `Failpoint` names the
 places between them. Whatever goes wrong ends the loop: the runtime stops the node, nothing goes on
-over a doubt.
+over a doubt. What others send is no reason to end: it is refused (`ledger.node.hearing`).
 
 The loop runs on the event loop; disk, execution and signatures of a block run in one worker thread,
 one hop for each step, so blocks and batches are the unit of everything. The event loop alone touches
-pool, ordering and `tip`.
+pool, ordering and `tip`. While a step takes long the ordering's time stands still: a leader whose disk
+hangs falls silent, and others choose another.
 """
 
 from __future__ import annotations
@@ -24,103 +29,163 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, NoReturn, TypeVar
 
-from consensus import Entry, Ordering, ProposalDroppedError, Ready
-from ledger.model.certificate import (
-    CertificateError,
-    assemble_certificate,
-    quorum_size,
-    verify_certificate,
-)
+from consensus import ConfState, Entry, EntryKind, Message, MessageKind, RawNode, Ready, Role
+from consensus.conf_change import decode_conf_change
+from consensus.errors import ProposalDroppedError
+from ledger.model.block import SignedVote
 from ledger.model.codec import encode
 from ledger.model.private_key import PrivateKey
-from ledger.model.proofs import CertifiedHead
-from ledger.model.transaction_check import (
-    CheckedTransaction,
-    TransactionRefusedError,
-    check_transaction,
-)
+from ledger.model.transaction_check import CheckedTransaction
+from ledger.node.catch_up import CatchUp
 from ledger.node.clock import Clock
 from ledger.node.clock_watch import ClockWatch
-from ledger.node.config import BlockOptions
-from ledger.node.execution import ExecutedBlock, execute
+from ledger.node.config import BlockOptions, ConsensusOptions
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
+from ledger.node.finality import (
+    DivergenceError,
+    Finality,
+    OtherBlockError,
+    Provisional,
+    read_height,
+)
+from ledger.node.forwarding import Forwarding
+from ledger.node.hearing import Accuse, Flight, Hearing, Serve
+from ledger.node.membership import Membership
+from ledger.node.peers import (
+    CertificateMessage,
+    CertifiedBlock,
+    PeerLinks,
+    PeerMessage,
+    RaftMessage,
+    VoteMessage,
+)
 from ledger.node.pool import TransactionPool
-from ledger.node.proofs import BlockProver
-from ledger.node.proposals import ProposalError, build_proposal, check_proposal
+from ledger.node.proposals import CheckedBlock, ProposalError, build_proposal, read_proposal
 from ledger.node.tip import NetworkRules, Tip
-from ledger.node.voting import Voter
-from ledger.storage.blocks import StoredBlock
-from ledger.storage.chain import ChainHead, ChainStore
-from ledger.storage.consistency import find_block_above
+from ledger.node.votes import VoteBook
+from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, CorruptionError
+from ledger.storage.layout import decode_number
 
 _log = logging.getLogger(__name__)
 
 BLOCK_OVERHEAD_SIZE: Final = 16
 """Bytes that an encoded block needs for each transaction beside its own, at most."""
-
 CLOCK_CHECK_INTERVAL_MS: Final = 1_000
 """How often a clock that is wrong is looked at again."""
+STALL_TIMEOUTS_COUNT: Final = 3
+"""Election timeouts after which a leader without progress steps down (R8)."""
+SNAPSHOT_TIMEOUTS_COUNT: Final = 10
+"""Election timeouts after which a validator that catches up is told again."""
 
 _T = TypeVar("_T")
+_BEFORE_PERSIST: Final = frozenset(
+    {MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT}
+)
+"""A leader's, which say nothing of its own disk."""
+_ELECTION: Final = frozenset(
+    {
+        MessageKind.VOTE,
+        MessageKind.VOTE_RESPONSE,
+        MessageKind.PRE_VOTE,
+        MessageKind.PRE_VOTE_RESPONSE,
+    }
+)
+"""They carry the newest certificate (R4)."""
 
 
-@dataclass(slots=True)
-class Provisional:
-    """The block in flight: executed here, not certified."""
+class _BegunAnewError(Exception):
+    """The ordering was replaced: what the old one asked for is void."""
 
-    executed: ExecutedBlock
-    votes: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """Signatures under its vote, by validator id."""
+
+@dataclass(frozen=True, slots=True)
+class DriverParts:
+    """What a driver drives with."""
+
+    validator_id: str
+    peer_key: PrivateKey
+    rules: NetworkRules
+    membership: Membership
+    chain: ChainStore
+    tip: Tip
+    make_ordering: Callable[[], RawNode]
+    """From what is in the chain store; asked again when the log was wrong."""
+    finality: Finality
+    no_vote_reason: str
+    """Why this validator's key does not vote, or an empty string."""
+    pledge: Callable[[OtherBlockError], None]
+    """Never vote again at the height of a certificate against the own block; in the worker."""
+    pool: TransactionPool
+    links: PeerLinks
+    serve: Serve
+    examine: Callable[[CheckedTransaction], None]
+    """What a transaction must be to come into a block that is seen for the first time."""
+    accuse: Accuse
+    report_divergence: Callable[[DivergenceError], None]
+    """Write down what differs, in the worker."""
+    blocks: BlockOptions
+    consensus: ConsensusOptions
+    clock: Clock
+    worker: Executor
+    failpoint: FailpointHook = pass_by
 
 
 class Driver:
-    """Drives one validator."""
+    """Drives one validator. `PeerListener` but for forwarded transactions and requests for blocks."""
 
-    def __init__(
-        self,
-        *,
-        validator_id: str,
-        peer_key: PrivateKey,
-        rules: NetworkRules,
-        chain: ChainStore,
-        tip: Tip,
-        ordering: Ordering,
-        voter: Voter,
-        pool: TransactionPool,
-        options: BlockOptions,
-        clock: Clock,
-        worker: Executor,
-        failpoint: FailpointHook = pass_by,
-    ) -> None:
-        """`tip` is the head of `chain`; `worker` has one thread, and nobody else writes there."""
-        self._validator_id = validator_id
-        self._peer_key = peer_key
-        self._rules = rules
-        self._quorum = quorum_size(len(rules.validator_set.validators), rules.fault_model)
-        self._chain = chain
-        self._ordering = ordering
-        self._voter = voter
-        self._pool = pool
-        self._options = options
-        self._clock = clock
-        self._clock_watch = ClockWatch(clock, options)
-        self._worker = worker
-        self._failpoint = failpoint
-        self.tip = tip
-        self._provisional: Provisional | None = None
-        self._in_flight = self._find_in_flight()
+    def __init__(self, parts: DriverParts) -> None:
+        """`parts.tip` is the head of `parts.chain`; `parts.worker` has one thread, and nobody else
+        writes there.
+        """
+        self._parts = parts
+        self._clock = parts.clock
+        self._pool = parts.pool
+        self._membership = parts.membership
+        self._others = parts.membership.others(parts.validator_id)
+        self._clock_watch = ClockWatch(parts.clock, parts.blocks)
+        self.tip = parts.tip
+        self._ordering = parts.make_ordering()
+        election_ms = parts.consensus.election_timeout_ms
+        self._election_ms = election_ms
+        self._book = VoteBook(parts.tip.height)
+        self._catch_up = CatchUp(answer_ms=2 * election_ms)
+        self.forwarding = Forwarding(parts.pool, parts.links, resend_ms=2 * election_ms)
+        self._hearing = Hearing(self, parts)
+        self.provisional: Provisional | None = None
+        self.flight: Flight | None = None
+        """The newest block above the tip that is in the log, or was."""
+        self.checked: CheckedBlock | None = None
+        """The last block that passed its first sight here, or was made here."""
+        self._taken: list[CheckedTransaction] = []
+        """Of the last block proposed here; back to the pool if another is certified."""
+        self._conf: tuple[int, ConfState] | None = None
+        """Members as of an entry, applied and not durable."""
+        self._is_certificate_possible = False
+        """Something came since a certificate was looked for."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._draining = False
+        self._hand_over_until: int | None = None
         self._linger_until: int | None = None
-        idle_ms = clock.time_ms() - tip.header.time
-        rest_ms = max(0, options.freshness_interval_ms - max(0, idle_ms))
+        now = parts.clock.monotonic_ms()
+        self._next_tick_at = now
+        self._progress_at = now
+        self._snapshots_told_at = now
+        idle_ms = parts.clock.time_ms() - parts.tip.header.time
+        rest_ms = max(0, parts.blocks.freshness_interval_ms - max(0, idle_ms))
         # Clients know no certificate for block 0: the first block is due at once.
-        self._heartbeat_at = clock.monotonic_ms() + (rest_ms if tip.height > 0 else 0)
+        self._heartbeat_at = now + (rest_ms if parts.tip.height > 0 else 0)
+        self._find_flight()
+
+    # What others ask ------------------------------------------------------------------------------
+
+    @property
+    def ordering(self) -> RawNode:
+        """The Raft core; for status, and to be stepped by what was heard."""
+        return self._ordering
 
     @property
     def term(self) -> int:
@@ -133,14 +198,44 @@ class Driver:
         return self._ordering.status().is_leader
 
     @property
+    def leader(self) -> str:
+        """Id of the validator that leads, as far as is known; an empty string otherwise."""
+        return self._membership.find_id(self._ordering.status().lead)
+
+    @property
+    def role(self) -> str:
+        """leader, follower, candidate, or observer for a validator that takes no part."""
+        if self._parts.no_vote_reason:
+            return "observer"
+        match self._ordering.status().role:
+            case Role.LEADER:
+                return "leader"
+            case Role.FOLLOWER:
+                return "follower"
+            case _:
+                return "candidate"
+
+    @property
     def no_vote_reason(self) -> str:
-        """Why this node does not vote, or an empty string."""
-        return self._voter.no_vote_reason
+        """Why this node's key does not vote, or an empty string."""
+        return self._parts.no_vote_reason
 
     @property
     def clock_reason(self) -> str:
         """Why this machine's clock makes no block now, or an empty string (`ClockWatch`)."""
         return self._clock_watch.find_reason(self.tip.header.time, self.tip.height)
+
+    @property
+    def network_reason(self) -> str:
+        """Why nothing can be certified now, as far as this validator sees, or an empty string."""
+        if not self._others or self.leader:
+            return ""
+        connected = [p for p in self._others if self._parts.links.is_connected(p)]
+        needed = self.tip.validators.quorum_size(self._parts.rules)
+        return (
+            f"no leader is known: {len(connected)} of {len(self._others)} other validators are"
+            f" connected, {needed} of {len(self._others) + 1} must agree"
+        )
 
     def notify(self) -> None:
         """Something came into the pool, or does not come any more."""
@@ -149,10 +244,27 @@ class Driver:
             self._wake.set()
 
     def stop(self, *, drain: bool) -> None:
-        """End: with `drain` when the queue is empty, otherwise after the block in flight."""
+        """End: with `drain` when the queue is empty and another leads, otherwise at once."""
         self._stopping = True
         self._draining = drain
         self._wake.set()
+
+    # What others tell (PeerListener) --------------------------------------------------------------
+
+    def receive(self, peer: str, message: PeerMessage) -> None:
+        self._hearing.keep(peer, message)
+        self._wake.set()
+
+    def connected(self, peer: str) -> None:
+        """Say again what may have been lost (R5)."""
+        if peer in self._others:
+            self._tell_progress((peer,))
+
+    def lost(self, peer: str) -> None:
+        if peer in self._others:
+            self._ordering.report_unreachable(self._membership.get_number(peer))
+
+    # The loop -------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """The loop.
@@ -160,51 +272,153 @@ class Driver:
         Raises whatever ended it: CorruptionError (also of damaged trees), StorageError, or a bug's
         own exception. What is durable stays right in every case.
         """
+        if not self._others and not self._parts.no_vote_reason:
+            self._ordering.campaign()  # nobody to wait for
         while True:
             self._wake.clear()
-            if self._is_block_due():
-                self._propose()
-            if self._ordering.has_ready():
-                ready = self._ordering.ready()
-                await self._persist(ready)
-                # One voter has nobody to send `ready.messages` to.
-                for entry in ready.committed_entries:
-                    await self._apply(entry)
-                self._ordering.advance()
-            elif self._provisional is not None and len(self._provisional.votes) >= self._quorum:
-                await self._certify(self._provisional)
-            elif self._stopping and not self._is_block_due():
-                return
-            else:
-                await self._clock.wait(self._wake, self._due_at())
+            try:
+                if not await self._do_one():
+                    return
+            except _BegunAnewError:
+                continue
 
-    def _find_in_flight(self) -> bool:
-        """Whether the log holds a block above the head: it comes back, and none beside it.
-
-        Who submits one of its transactions again waits for this block.
-        """
-        found = find_block_above(self._chain)
-        if found is None:
+    async def _do_one(self) -> bool:
+        """One round; False when it was the last."""
+        await self._hearing.hear()
+        self._tick()
+        if self._is_block_due():
+            self._propose()
+        self._forward()
+        if self._ordering.has_ready():
+            await self._carry_out(self._ordering.ready())
+        elif self._is_certificate_possible:
+            await self.certify(())
+        elif (block := self._catch_up.next_block(self.tip.height + 1)) is not None:
+            await self._take_over(block)
+        elif self._is_finished():
             return False
-        entry, block = found
-        try:
-            self._pool.adopt(
-                check_transaction(encoded, chain_id=self._rules.chain_id)
-                for encoded in block.transactions
-            )
-        except TransactionRefusedError as error:
-            raise CorruptionError(
-                DIVERGENCE, f"log entry {entry.index} holds a block that cannot be: {error}"
-            ) from error
+        elif not self._hearing.has_more:
+            await self._clock.wait(self._wake, self._due_at())
         return True
+
+    def _is_finished(self) -> bool:
+        if not self._stopping:
+            return False
+        if not self._draining:
+            return True
+        if self._is_block_due() or (self.is_leader and self._is_in_flight()):
+            return False
+        return not self._is_handing_over()
+
+    def _due_at(self) -> int | None:
+        """When something falls due if nothing happens; None for never."""
+        moments = [self._block_due_at(), self._hand_over_until, self._catch_up.due_at()]
+        if self._others:
+            moments.append(self._next_tick_at)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    # Tick -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now = self._clock.monotonic_ms()
+        if not self._others or now < self._next_tick_at:
+            return
+        interval = self._parts.consensus.heartbeat_interval_ms
+        # Time that passed while something took long does not come back.
+        self._next_tick_at = max(self._next_tick_at + interval, now + interval // 2)
+        if not self._parts.no_vote_reason:
+            self._ordering.tick()
+        if self.provisional is not None:
+            self._tell_progress(self._others)
+        self._follow_others(now)
+        if self.is_leader:
+            self._check_lead(now)
+
+    def _follow_others(self, now: int) -> None:
+        """Ask for certified blocks that are known to be there."""
+        if self._parts.no_vote_reason or self._catch_up.target_height > self.tip.height:
+            heard = self._hearing.heard_height
+            if heard > self.tip.height:
+                self._catch_up.want(heard, self._hearing.heard_from)
+        connected = [peer for peer in self._others if self._parts.links.is_connected(peer)]
+        request = self._catch_up.next_request(self.tip.height, now, connected)
+        if request is not None:
+            self._parts.links.send(*request)
+
+    def _check_lead(self, now: int) -> None:
+        """A leader that cannot do its work lets others (R8)."""
+        if (
+            self._is_in_flight()
+            and now > self._progress_at + STALL_TIMEOUTS_COUNT * self._election_ms
+        ):
+            _log.warning("no progress as leader height=%d: stepping down", self.tip.height + 1)
+            self._progress_at = now
+            self._ordering.resign()
+        elif self.clock_reason:
+            self._begin_transfer()
+        if now > self._snapshots_told_at + SNAPSHOT_TIMEOUTS_COUNT * self._election_ms:
+            self._snapshots_told_at = now
+            for number in self._ordering.find_waiting_for_snapshot():
+                self._ordering.report_snapshot(number, is_failed=True)
+
+    def _begin_transfer(self) -> bool:
+        """Ask the follower that is furthest to lead; False when there is none."""
+        number = self._ordering.find_successor()
+        if number is None:
+            return False
+        self._ordering.transfer_leadership(number)
+        return True
+
+    def _is_handing_over(self) -> bool:
+        """While stopping: whether another is about to lead."""
+        if not self._others or not self.is_leader:
+            return False
+        now = self._clock.monotonic_ms()
+        if self._hand_over_until is None:
+            self._hand_over_until = now + self._election_ms
+            return self._begin_transfer()
+        return now < self._hand_over_until
+
+    def _tell_progress(self, peers: tuple[str, ...]) -> None:
+        """The own vote for the block in flight, and the newest certificate (R5)."""
+        provisional = self.provisional
+        for peer in peers:
+            if self.tip.height > 0:
+                self._parts.links.send(peer, CertificateMessage(encode(self.tip.head)))
+            if provisional is not None and provisional.signature is not None:
+                self._parts.links.send(peer, self._make_vote(provisional, provisional.signature))
+
+    @staticmethod
+    def _make_vote(provisional: Provisional, signature: bytes) -> VoteMessage:
+        return VoteMessage(provisional.executed.encoded_vote, signature)
+
+    def _forward(self) -> None:
+        """Transactions of this node's clients are the leader's to order."""
+        leader = self.leader
+        if self.is_leader:
+            self.forwarding.lead()
+        elif not leader or self._stopping:
+            self.forwarding.pause()
+        else:
+            self.forwarding.forward(leader, self._clock.monotonic_ms())
 
     # Propose --------------------------------------------------------------------------------------
 
+    def _is_in_flight(self) -> bool:
+        """Whether the log holds a block that is not certified."""
+        flight = self.flight
+        return (
+            flight is not None
+            and flight.height > self.tip.height
+            and self._ordering.matches(flight.index, flight.term)
+        )
+
     def _may_propose(self) -> bool:
         return (
-            not self._in_flight
-            and not self._voter.no_vote_reason
-            and self._ordering.status().is_leader
+            self._ordering.status().is_leader
+            and not self._parts.no_vote_reason
+            and not self._is_in_flight()
+            and self.provisional is None
             and not self.clock_reason
         )
 
@@ -212,7 +426,7 @@ class Driver:
         if not self._may_propose():
             return False
         if self._stopping:
-            return self._draining and len(self._pool) > 0
+            return self._draining and len(self._pool) > 0 and self._hand_over_until is None
         now = self._clock.monotonic_ms()
         if now >= self._heartbeat_at:
             return True
@@ -223,19 +437,19 @@ class Driver:
             return True
         # More are being checked: a block that takes them along costs no more than one without.
         if self._linger_until is None:
-            self._linger_until = now + self._options.linger_ms
+            self._linger_until = now + self._parts.blocks.linger_ms
         return now >= self._linger_until
 
     def _is_block_full(self) -> bool:
         return (
-            len(self._pool) >= self._options.transactions_count_max
-            or self._pool.size_bytes >= self._options.size_bytes_max
+            len(self._pool) >= self._parts.blocks.transactions_count_max
+            or self._pool.size_bytes >= self._parts.blocks.size_bytes_max
         )
 
-    def _due_at(self) -> int | None:
+    def _block_due_at(self) -> int | None:
         """When a block falls due if nothing happens; None while none may be proposed."""
         if not self._may_propose():
-            if self.clock_reason and not self._in_flight:
+            if self.clock_reason and not self._is_in_flight():
                 return self._clock.monotonic_ms() + CLOCK_CHECK_INTERVAL_MS
             return None
         if self._linger_until is None:
@@ -243,154 +457,310 @@ class Driver:
         return min(self._linger_until, self._heartbeat_at)
 
     def _propose(self) -> None:
+        options = self._parts.blocks
         transactions = self._pool.take(
-            self._options.transactions_count_max,
-            self._options.size_bytes_max
-            - self._options.transactions_count_max * BLOCK_OVERHEAD_SIZE,
+            options.transactions_count_max,
+            options.size_bytes_max - options.transactions_count_max * BLOCK_OVERHEAD_SIZE,
         )
-        proposal = build_proposal(
+        block = build_proposal(
             self.tip,
             transactions,
-            rules=self._rules,
-            proposer=self._validator_id,
-            key=self._peer_key,
+            rules=self._parts.rules,
+            proposer=self._parts.validator_id,
+            key=self._parts.peer_key,
             time_ms=self._clock.time_ms(),
         )
         self._linger_until = None
         try:
-            self._ordering.propose(proposal)
-        except ProposalDroppedError:
+            self._ordering.propose(block.proposal)
+        except ProposalDroppedError as error:
+            _log.info("proposal dropped height=%d reason=%s", block.header.height, error)
             self._pool.give_back(transactions)
-        else:
-            self._in_flight = True
+            self._heartbeat_at = max(
+                self._heartbeat_at,
+                self._clock.monotonic_ms() + self._parts.consensus.heartbeat_interval_ms,
+            )
+            return
+        self._taken = transactions
+        self.checked = block
+        status = self._ordering.status()
+        self.flight = Flight(status.last_index, status.hard_state.term, block.header.height)
+        self._progress_at = self._clock.monotonic_ms()
+
+    def _find_flight(self) -> None:
+        """After a start: the block above the tip that the log holds, if any."""
+        for entry in self._ordering.scan(self._parts.chain.head.applied_index + 1):
+            if entry.kind is EntryKind.NORMAL and entry.data:
+                height = _read_own_height(entry)
+                if height > self.tip.height:
+                    self.flight = Flight(entry.index, entry.term, height)
 
     # Persist --------------------------------------------------------------------------------------
 
+    async def _carry_out(self, ready: Ready) -> None:
+        """The contract of `Ready`, in its order."""
+        self._send([m for m in ready.messages if m.kind in _BEFORE_PERSIST])
+        await self._persist(ready)
+        self._send([m for m in ready.messages if m.kind not in _BEFORE_PERSIST])
+        for entry in ready.committed_entries:
+            await self._apply(entry)
+        self._ordering.advance()
+
     async def _persist(self, ready: Ready) -> None:
-        if not ready.entries and ready.hard_state is None:
+        if not ready.entries and ready.hard_state is None and ready.snapshot is None:
             return
+        chain = self._parts.chain
 
         def work() -> None:
+            if ready.snapshot is not None:
+                place = ready.snapshot
+                height = decode_number(place.data)
+                chain.install(place.index, place.term, place.chain_digest, place.conf_state, height)
             if ready.entries:
-                self._failpoint(Failpoint.BEFORE_PERSIST, self.tip.height + 1)
-            self._chain.persist(ready)
+                self._parts.failpoint(Failpoint.BEFORE_PERSIST, self.tip.height + 1)
+            chain.persist(ready)
             if ready.entries:
-                self._failpoint(Failpoint.AFTER_PERSIST, self.tip.height + 1)
+                self._parts.failpoint(Failpoint.AFTER_PERSIST, self.tip.height + 1)
 
-        await self._in_worker(work)
+        await self.in_worker(work)
+
+    def _send(self, messages: list[Message]) -> None:
+        links = self._parts.links
+        for message in messages:
+            peer = self._membership.find_id(message.recipient)
+            if not peer:
+                continue
+            if message.kind in _ELECTION and self.tip.height > 0:
+                links.send(peer, CertificateMessage(encode(self.tip.head)))
+            links.send(peer, RaftMessage(message))
 
     # Apply: execute and vote ----------------------------------------------------------------------
 
     async def _apply(self, entry: Entry) -> None:
-        if not entry.data:
-            return  # a leader's first entry of its term: no block
-        if self._provisional is not None:
-            raise CorruptionError(
-                DIVERGENCE, f"log entry {entry.index} holds a second block in flight"
+        if entry.kind is not EntryKind.NORMAL:
+            await self._apply_conf_change(entry)
+        elif entry.data:
+            await self._apply_block(entry)
+        # Without data: a leader's first entry of its term.
+
+    async def _apply_conf_change(self, entry: Entry) -> None:
+        conf_state = self._ordering.apply_conf_change(decode_conf_change(entry))
+        if self.provisional is None:
+            await self.in_worker(
+                lambda: self._parts.chain.store_conf_state(entry.index, conf_state)
             )
-        self._provisional = await self._in_worker(lambda: self._execute_and_vote(entry))
+        else:
+            # Durable only when everything below is certified.
+            self._conf = (entry.index, conf_state)
 
-    def _execute_and_vote(self, entry: Entry) -> Provisional:
-        try:
-            block = check_proposal(entry.data, self.tip, rules=self._rules, check=self._check)
-        except ProposalError as error:
+    async def _apply_block(self, entry: Entry) -> None:
+        checked = self.checked
+        if checked is not None and checked.proposal == entry.data:
+            height = checked.header.height
+        else:
+            height, checked = _read_own_height(entry), None
+        if height <= self.tip.height:
+            self._check_same(entry, height)
+            return
+        if self.provisional is not None:
+            await self.certify((read_proposal(entry.data).proposal.parent_certificate,))
+        if self.provisional is not None or height != self.tip.height + 1:
             raise CorruptionError(
-                DIVERGENCE, f"log entry {entry.index} holds a block that cannot be: {error}"
-            ) from error
-        executed = execute(self._chain, self.tip, block, entry.index)
-        self._failpoint(Failpoint.AFTER_EXECUTE, block.header.height)
-        provisional = Provisional(executed)
-        signature = self._voter.vote(executed, self.tip)
-        if signature is not None:
-            provisional.votes[self._validator_id] = signature
-        return provisional
+                DIVERGENCE,
+                f"log entry {entry.index} holds block {height}, the newest certified one is"
+                f" {self.tip.height}",
+            )
+        if checked is not None and checked.header.parent_hash != self.tip.block_hash:
+            checked = None
+        tip, finality, known = self.tip, self._parts.finality, self._pool.checked
 
-    def _check(self, encoded: bytes) -> CheckedTransaction:
-        """Signatures were verified at admission; after a restart they are verified again."""
-        known = self._pool.find_checked(encoded)
-        return known or check_transaction(encoded, chain_id=self._rules.chain_id)
+        def work() -> Provisional:
+            try:
+                block = checked or finality.check(entry.data, tip, known=known)
+            except ProposalError as error:
+                raise CorruptionError(
+                    DIVERGENCE, f"log entry {entry.index} holds a block that cannot be: {error}"
+                ) from error
+            return finality.execute(block, tip, entry.index)
+
+        self.provisional = provisional = await self.in_worker(work)
+        self.flight = Flight(entry.index, entry.term, height)
+        self._is_certificate_possible = True
+        if provisional.signature is not None:
+            vote = self._make_vote(provisional, provisional.signature)
+            for peer in self._others:
+                self._parts.links.send(peer, vote)
+
+    def _check_same(self, entry: Entry, height: int) -> None:
+        """A block that came certified from elsewhere first."""
+        held = self._parts.chain.blocks.header(height)
+        if held != read_proposal(entry.data).block.header:
+            raise CorruptionError(
+                DIVERGENCE,
+                f"log entry {entry.index} holds another block {height} than the certified one",
+            )
 
     # Certify --------------------------------------------------------------------------------------
 
-    async def _certify(self, provisional: Provisional) -> None:
-        transactions = provisional.executed.block.transactions
-        tip, proofs = await self._in_worker(lambda: self._write_certified(provisional))
-        self.tip = tip
-        self._provisional = None
-        self._in_flight = False
-        self._heartbeat_at = self._clock.monotonic_ms() + self._options.freshness_interval_ms
-        self._pool.settle((t.transaction_id for t in transactions), proofs)
-        _log.debug("certified height=%d transactions=%d", tip.height, len(transactions))
-        self._failpoint(Failpoint.AFTER_ANSWER, tip.height)
-
-    def _write_certified(self, provisional: Provisional) -> tuple[Tip, dict[bytes, bytes]]:
-        """Make the certificate and everything durable; the new tip and the proofs asked for."""
-        executed = provisional.executed
-        block, result = executed.block, executed.result
-        certificate = self._assemble(provisional)
-        self._failpoint(Failpoint.AFTER_CERTIFICATE, block.header.height)
-        self._chain.certify(
-            StoredBlock(
-                height=block.header.height,
-                header=block.encoded_header,
-                proposal=block.proposal,
-                certificate=certificate,
-                receipts=result.encoded_receipts,
-                transaction_ids=[t.transaction_id for t in block.transactions],
-            ),
-            ChainHead(
-                height=block.header.height,
-                block_hash=block.block_hash,
-                state_version=executed.state_version,
-                state_root=executed.state_root,
-                log_hashes=executed.log.hashes,
-                applied_index=executed.applied_index,
-            ),
-            executed.changes,
-        )
-        self._failpoint(Failpoint.AFTER_CERTIFY, block.header.height)
-        head = CertifiedHead(block.encoded_header, certificate)
-        tip = Tip(
-            header=block.header,
-            block_hash=block.block_hash,
-            head=head,
-            log=executed.log,
-            state_version=executed.state_version,
-            state_root=executed.state_root,
-        )
-        return tip, self._prove(executed, head)
-
-    def _assemble(self, provisional: Provisional) -> bytes:
-        vote = provisional.executed.encoded_vote
-        try:
-            certificate = assemble_certificate(vote, provisional.votes, self._rules.validator_set)
-            verify_certificate(
-                certificate,
-                self._rules.validator_set,
-                chain_id=self._rules.chain_id,
-                fault_model=self._rules.fault_model,
+    def add_vote(self, height: int, vote: SignedVote) -> None:
+        """Somebody's vote for a height above the tip; contradictions are proof against it."""
+        contradiction = self._book.add(height, vote)
+        if contradiction is not None:
+            first, second = contradiction.first, contradiction.second
+            self._parts.accuse(
+                "double-vote",
+                vote.validator,
+                height,
+                (first.vote, first.signature, second.vote, second.signature),
             )
-        except CertificateError as error:
-            raise CorruptionError(
-                DIVERGENCE,
-                f"this node's own vote certifies nothing: {error}",
-                "Check that the vote key is that of this validator's record, and the machine.",
-            ) from error
-        return encode(certificate)
+        self._is_certificate_possible = True
 
-    def _prove(self, executed: ExecutedBlock, head: CertifiedHead) -> dict[bytes, bytes]:
-        transactions = executed.block.transactions
-        awaited = [
-            (index, transaction.transaction_id)
-            for index, transaction in enumerate(transactions)
-            if self._pool.is_awaited(transaction.transaction_id)
-        ]
-        if not awaited:
-            return {}
-        prover = BlockProver(
-            head, [t.encoded for t in transactions], executed.result.encoded_receipts
+    def note_certificate(self) -> None:
+        """A certificate came that may be of the block in flight."""
+        self._is_certificate_possible = True
+
+    def is_vote_kept(self, height: int) -> bool:
+        """Whether votes for this height are of use."""
+        return self._book.is_open(height)
+
+    async def certify(self, offered: tuple[bytes, ...]) -> bool:
+        """Certify the block in flight if a certificate can be had; whether it was.
+
+        `offered` are canonical QuorumCertificates, unverified.
+        """
+        self._is_certificate_possible = False
+        provisional = self.provisional
+        if provisional is None:
+            return False
+        height, own_vote = provisional.height, provisional.executed.encoded_vote
+        votes = self._book.signatures(height, own_vote)
+        if provisional.signature is not None:
+            votes[self._parts.validator_id] = provisional.signature
+        offered = (*offered, *self._hearing.take_offered(height))
+        if not offered and len(votes) < provisional.tip.validators.quorum_size(self._parts.rules):
+            return False
+        finality, conf, pool = self._parts.finality, self._conf, self._pool
+
+        def work() -> tuple[tuple[str, ...], tuple[Tip, dict[bytes, bytes]] | None]:
+            certificate, wrong = finality.find_certificate(provisional, votes, offered)
+            if certificate is None:
+                return wrong, None
+            return wrong, finality.write(provisional, certificate, pool.is_awaited, conf)
+
+        try:
+            wrong, certified = await self.in_worker(work)
+        except OtherBlockError as error:
+            await self._fall_back(provisional, error)
+        except DivergenceError as error:
+            await self._report(error)
+            raise
+        if wrong:
+            _log.warning("votes with wrong signatures height=%d of=%s", height, ",".join(wrong))
+            self._book.remove(height, wrong)
+            self._is_certificate_possible = True
+        if certified is None:
+            return False
+        self._conf = None
+        self._go_on(provisional, *certified)
+        return True
+
+    async def _take_over(self, block: CertifiedBlock) -> None:
+        """A certified block from another validator."""
+        provisional = self.provisional
+        if provisional is not None and await self.certify((block.certificate,)):
+            return
+        tip, finality, pool = self.tip, self._parts.finality, self._pool
+
+        def work() -> tuple[Provisional, tuple[Tip, dict[bytes, bytes]]]:
+            taken = finality.take_over(block.proposal, block.certificate, tip, pool.checked)
+            return taken, finality.write(taken, block.certificate, pool.is_awaited, None)
+
+        try:
+            taken, certified = await self.in_worker(work)
+        except ProposalError as error:
+            source = self._catch_up.source
+            _log.warning(
+                "certified block refused height=%d of=%s %s", tip.height + 1, source, error
+            )
+            self._catch_up.pass_over(self._others)
+            return
+        except DivergenceError as error:
+            await self._report(error)
+            raise
+        self._go_on(taken, *certified)
+
+    def _go_on(self, provisional: Provisional, tip: Tip, proofs: dict[bytes, bytes]) -> None:
+        """A block is certified and durable."""
+        now = self._clock.monotonic_ms()
+        self.tip = tip
+        self.provisional = None
+        self._book.certified(tip.height)
+        self._progress_at = now
+        self._heartbeat_at = now + self._parts.blocks.freshness_interval_ms
+        transactions = provisional.executed.block.transactions
+        self._pool.settle((t.transaction_id for t in transactions), proofs)
+        if self._taken:
+            # Those of another block than this one come back.
+            self._pool.give_back(self._taken)
+            self._taken = []
+        self._catch_up.reached(tip.height)
+        self._hearing.certified(tip.height)
+        self._is_certificate_possible = True
+        _log.debug("certified height=%d transactions=%d", tip.height, len(transactions))
+        self._parts.failpoint(Failpoint.AFTER_ANSWER, tip.height)
+
+    async def _report(self, error: DivergenceError) -> None:
+        await self.in_worker(lambda: self._parts.report_divergence(error))
+
+    async def _fall_back(self, provisional: Provisional, error: OtherBlockError) -> NoReturn:
+        """A quorum has certified another block than the one executed here: the log was wrong.
+
+        Keep the evidence, forget what the log holds above the tip, begin anew.
+        """
+        block = provisional.executed.block
+        _log.error(
+            "another block is certified height=%d own=%s certified=%s: falling back",
+            provisional.height,
+            block.block_hash.hex(),
+            error.vote.block_hash.hex(),
         )
-        return {transaction_id: prover.prove(index) for index, transaction_id in awaited}
+        self._parts.accuse(
+            "other-block-certified",
+            block.header.proposer,
+            provisional.height,
+            (block.proposal, error.certificate),
+        )
 
-    async def _in_worker(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        def work() -> None:
+            self._parts.pledge(error)
+            self._parts.chain.fall_back()
+
+        await self.in_worker(work)
+        self._ordering = self._parts.make_ordering()
+        self.provisional = self.flight = self.checked = self._conf = None
+        self._pool.give_back(self._taken)
+        self._taken = []
+        self._hearing.begin_anew()
+        self._catch_up.want(error.vote.height, self._others[0])
+        raise _BegunAnewError
+
+    # Shared ---------------------------------------------------------------------------------------
+
+    @property
+    def catch_up(self) -> CatchUp:
+        """Blocks that are asked of others."""
+        return self._catch_up
+
+    async def in_worker(self, work: Callable[[], _T]) -> _T:
+        """Run something in the writer thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._parts.worker, work)
+
+
+def _read_own_height(entry: Entry) -> int:
+    """The height of a block in the own log. Raises CorruptionError."""
+    try:
+        return read_height(entry)
+    except ProposalError as error:
+        raise CorruptionError(
+            DIVERGENCE, f"log entry {entry.index} holds no block: {error}"
+        ) from error

@@ -98,7 +98,7 @@ def execute(chain: ChainStore, tip: Tip, block: CheckedBlock, applied_index: int
 
 
 def initialise_chain(chain: ChainStore, genesis: Genesis) -> None:
-    """Write block 0 and the state it stands for into an empty store."""
+    """Write block 0, the state it stands for and the ordering's members into an empty store."""
     header = encode(genesis_header(genesis))
     block_hash = compute_block_hash(header)
     writes = compute_genesis_writes(genesis)

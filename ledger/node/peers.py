@@ -141,3 +141,18 @@ class PeerListener(Protocol):
     def lost(self, peer: str) -> None:
         """A message to this validator was dropped, or the link to it broke."""
         ...
+
+
+class _NoLinks:
+    """Of a network of one."""
+
+    def send(self, peer: str, message: PeerMessage) -> None:
+        raise AssertionError(f"a network of one has no {peer} to send {type(message).__name__}")
+
+    def is_connected(self, peer: str) -> bool:
+        del peer
+        return False
+
+
+NO_LINKS: Final[PeerLinks] = _NoLinks()
+"""Links to nobody."""

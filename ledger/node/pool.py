@@ -12,7 +12,7 @@ One thread: the event loop's. Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -33,10 +33,12 @@ class Unanswered(Enum):
     """The block came just before, or the node stops: the certified chain knows."""
     TOO_LATE = auto()
     """It is still on its way."""
+    ACCEPTED = auto()
+    """It is in the leader's queue, and no more was asked for."""
 
 
-Answer: TypeAlias = bytes | Unanswered
-"""The canonical TransactionProof, or why there is none."""
+Answer: TypeAlias = bytes | Unanswered | ApiError
+"""The canonical TransactionProof, or why there is none; an ApiError is the leader's refusal."""
 
 
 @dataclass(slots=True)
@@ -45,8 +47,30 @@ class Pending:
 
     transaction: CheckedTransaction
     waiters: list[asyncio.Future[Answer]] = field(default_factory=list["asyncio.Future[Answer]"])
+    acceptors: list[asyncio.Future[Answer]] = field(default_factory=list["asyncio.Future[Answer]"])
     is_taken: bool = False
-    """On its way into a block: if the node ends now, its next start may certify it."""
+    """On its way into a block: if the node ends now, it may be certified all the same."""
+    is_accepted: bool = False
+    """In the leader's queue, or it was."""
+    forwarded_at: int = 0
+    """Monotonic ms; when the leader was told of it last."""
+
+    def join_accepted(self) -> asyncio.Future[Answer]:
+        """Wait until it is in the leader's queue; `leave` afterwards."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if self.is_accepted:
+            waiter.set_result(Unanswered.ACCEPTED)
+        else:
+            self.acceptors.append(waiter)
+        return waiter
+
+    def accept(self) -> None:
+        """It is in the leader's queue."""
+        self.is_accepted = True
+        acceptors, self.acceptors = self.acceptors, []
+        for waiter in acceptors:
+            if not waiter.done():
+                waiter.set_result(Unanswered.ACCEPTED)
 
     def join(self) -> asyncio.Future[Answer]:
         """Wait for the proof; `leave` afterwards. Who gives up leaves the others waiting."""
@@ -56,12 +80,14 @@ class Pending:
 
     def leave(self, waiter: asyncio.Future[Answer]) -> None:
         """Wait no more."""
-        if waiter in self.waiters:
-            self.waiters.remove(waiter)
+        for waiters in (self.waiters, self.acceptors):
+            if waiter in waiters:
+                waiters.remove(waiter)
 
     def settle(self, answer: Answer) -> None:
         """Answer who waits."""
-        waiters, self.waiters = self.waiters, []
+        waiters, self.waiters = [*self.waiters, *self.acceptors], []
+        self.acceptors = []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(answer)
@@ -95,8 +121,11 @@ class TransactionPool:
         """By author, of all that is pending."""
         self._pending: dict[bytes, Pending] = {}
         self._by_encoded: dict[bytes, CheckedTransaction] = {}
-        self._queue: deque[CheckedTransaction] = deque()
+        self._queue: OrderedDict[bytes, CheckedTransaction] = OrderedDict()
+        """By id, the oldest first."""
         self._queue_size = 0
+        self._new: list[Pending] = []
+        """Queued since `take_new`."""
         self._closed = False
         self.arriving_count = 0
         """Transactions that are being checked and may be queued in a moment."""
@@ -117,9 +146,19 @@ class TransactionPool:
         """A transaction that is admitted and not certified."""
         return self._pending.get(transaction_id)
 
-    def find_checked(self, encoded: bytes) -> CheckedTransaction | None:
-        """The same, by its bytes with signatures: they need not be verified again."""
-        return self._by_encoded.get(encoded)
+    @property
+    def checked(self) -> Mapping[bytes, CheckedTransaction]:
+        """All of them by their bytes with signatures: those need not be verified again."""
+        return self._by_encoded
+
+    def pendings(self) -> Iterable[Pending]:
+        """All that is admitted and not certified, the oldest first."""
+        return self._pending.values()
+
+    def take_new(self) -> list[Pending]:
+        """What was queued since the last call and is pending still."""
+        new, self._new = self._new, []
+        return [p for p in new if p.transaction.transaction_id in self._pending]
 
     def begin_arrival(self, size_bytes: int) -> None:
         """Keep room for one more transaction while it is checked, until `end_arrival`.
@@ -160,25 +199,17 @@ class TransactionPool:
             pending = Pending(transaction)
             self._pending[transaction.transaction_id] = pending
             self._by_encoded[transaction.encoded] = transaction
-            self._queue.append(transaction)
+            self._queue[transaction.transaction_id] = transaction
             self._queue_size += len(transaction.encoded)
+            self._new.append(pending)
         return pending
 
-    def adopt(self, transactions: Iterable[CheckedTransaction]) -> None:
-        """Know the transactions of a block in flight that an earlier run of the node took."""
-        for transaction in transactions:
-            self._count_for_author(transaction, is_limited=False)
-            self._pending[transaction.transaction_id] = Pending(transaction, is_taken=True)
-            self._by_encoded[transaction.encoded] = transaction
-
-    def _count_for_author(
-        self, transaction: CheckedTransaction, *, is_limited: bool = True
-    ) -> None:
+    def _count_for_author(self, transaction: CheckedTransaction) -> None:
         author, size = transaction.body.author, len(transaction.encoded)
         share = self._shares.get(author)
         if share is None:
             share = self._shares[author] = _Share()
-        elif is_limited and (
+        elif (
             share.count >= self._author_count_max
             or share.size_bytes + size > self._author_bytes_max
         ):
@@ -201,34 +232,47 @@ class TransactionPool:
         """The next transactions for a block, at least one if any waits; they stay pending."""
         taken: list[CheckedTransaction] = []
         size = 0
-        while self._queue and len(taken) < count_max:
-            size += len(self._queue[0].encoded)
-            if taken and size > size_bytes_max:
+        for transaction in self._queue.values():
+            size += len(transaction.encoded)
+            if len(taken) == count_max or (taken and size > size_bytes_max):
                 break
-            transaction = self._queue.popleft()
-            self._pending[transaction.transaction_id].is_taken = True
-            self._queue_size -= len(transaction.encoded)
             taken.append(transaction)
+        for transaction in taken:
+            self._unqueue(transaction)
+            self._pending[transaction.transaction_id].is_taken = True
         return taken
+
+    def _unqueue(self, transaction: CheckedTransaction) -> None:
+        if self._queue.pop(transaction.transaction_id, None) is not None:
+            self._queue_size -= len(transaction.encoded)
 
     def give_back(self, transactions: Sequence[CheckedTransaction]) -> None:
         """Put transactions that did not get into a block back to the front, in their order."""
         for transaction in reversed(transactions):
             pending = self._pending.get(transaction.transaction_id)
-            if pending is not None:
-                pending.is_taken = False
-                self._queue.appendleft(transaction)
+            if pending is not None and transaction.transaction_id not in self._queue:
+                pending.is_taken = bool(pending.forwarded_at)
+                self._queue[transaction.transaction_id] = transaction
+                self._queue.move_to_end(transaction.transaction_id, last=False)
                 self._queue_size += len(transaction.encoded)
 
     def settle(self, transaction_ids: Iterable[bytes], proofs: Mapping[bytes, bytes]) -> None:
         """Forget transactions that are certified and answer who waits, by id."""
         for transaction_id in transaction_ids:
             self.settled_count += 1
-            pending = self._pending.pop(transaction_id, None)
-            if pending is not None:
-                self._by_encoded.pop(pending.transaction.encoded, None)
-                self._release_author(pending.transaction)
-                pending.settle(proofs.get(transaction_id, Unanswered.LOOK_UP))
+            self._end(transaction_id, proofs.get(transaction_id, Unanswered.LOOK_UP))
+
+    def refuse(self, transaction_id: bytes, refusal: ApiError) -> None:
+        """Forget a transaction that cannot come into a block, and tell who waits."""
+        self._end(transaction_id, refusal)
+
+    def _end(self, transaction_id: bytes, answer: Answer) -> None:
+        pending = self._pending.pop(transaction_id, None)
+        if pending is not None:
+            self._by_encoded.pop(pending.transaction.encoded, None)
+            self._unqueue(pending.transaction)
+            self._release_author(pending.transaction)
+            pending.settle(answer)
 
     def close(self) -> None:
         """Admit nothing more and tell all who still wait that they will not be answered here."""
@@ -240,6 +284,7 @@ class TransactionPool:
         self._shares.clear()
         self._queue.clear()
         self._queue_size = 0
+        self._new.clear()
 
     def is_awaited(self, transaction_id: bytes) -> bool:
         """Whether somebody waits for the proof of a transaction."""

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Making a block, and what is asked of a block before it is executed.
 
-A proposal is checked by the same function wherever it comes from: made here, received, or read from
-the log after a restart. The checks, in order: form; the proposer's signature; the parent's certificate;
-every transaction; that the block follows the tip (`ledger.state.block_check`). The upper bound on
-time is asked of a block at first sight only, so it is not here.
+A proposal is checked by the same function wherever it comes from: received, read from the log after
+a restart, or handed over as a certified block. The checks, in order: form; the proposer's signature;
+the parent's certificate; every transaction; that the block follows the tip
+(`ledger.state.block_check`). The upper bound on time is asked of a block at first sight only, so it is
+not here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ledger.model.block import Block, BlockHeader, Proposal, QuorumCertificate
-from ledger.model.certificate import CertificateError, verify_certificate
+from ledger.model.certificate import CertificateError, FaultModel, verify_certificate
 from ledger.model.codec import decode, encode
 from ledger.model.hashes import compute_block_hash, proposal_message
 from ledger.model.keys import KeyType, verify_signature
@@ -45,6 +46,27 @@ class CheckedBlock:
     """Canonical Proposal, as it stands in the log."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadProposal:
+    """A proposal of the right form, of which nothing else is known."""
+
+    proposal: Proposal
+    block: Block
+    header: BlockHeader
+    encoded: bytes
+
+
+def read_proposal(encoded: bytes) -> ReadProposal:
+    """Decode a proposal. Raises ProposalError."""
+    proposal = _decode(Proposal, encoded, PROPOSAL_SIZE_MAX)
+    if proposal.round != 0 or proposal.justification:
+        raise ProposalError("protocol version 1 knows round 0 only")
+    block = _decode(Block, proposal.block, BLOCK_SIZE_MAX)
+    return ReadProposal(
+        proposal, block, _decode(BlockHeader, block.header, HEADER_SIZE_MAX), encoded
+    )
+
+
 def build_proposal(
     tip: Tip,
     transactions: Sequence[CheckedTransaction],
@@ -53,38 +75,37 @@ def build_proposal(
     proposer: str,
     key: PrivateKey,
     time_ms: int,
-) -> bytes:
-    """The canonical proposal of the block after `tip`, signed with the proposer's peer key.
+) -> CheckedBlock:
+    """The block after `tip` in a proposal signed with the proposer's peer key.
 
     `time_ms` is the proposer's clock; the block's time is at least a millisecond after the tip's.
     """
     encoded = tuple(transaction.encoded for transaction in transactions)
-    header = encode(
-        BlockHeader(
-            chain_id=rules.chain_id,
-            epoch=tip.header.epoch,
-            height=tip.height + 1,
-            parent_hash=tip.block_hash,
-            time=max(time_ms, tip.header.time + 1),
-            tx_root=compute_root(encoded),
-            tx_count=len(encoded),
-            proposer=proposer,
-            validators_hash=rules.validators_hash,
-            next_validators_hash=rules.validators_hash,
-            protocol_version=rules.protocol_version,
-        )
+    header = BlockHeader(
+        chain_id=rules.chain_id,
+        epoch=tip.header.epoch,
+        height=tip.height + 1,
+        parent_hash=tip.block_hash,
+        time=max(time_ms, tip.header.time + 1),
+        tx_root=compute_root(encoded),
+        tx_count=len(encoded),
+        proposer=proposer,
+        validators_hash=tip.validators.hash,
+        next_validators_hash=tip.next_validators.hash,
+        protocol_version=rules.protocol_version,
     )
-    return encode(
-        Proposal(
-            block=encode(Block(header=header, transactions=encoded)),
-            parent_certificate=tip.head.certificate,
-            signature=key.sign(proposal_message(compute_block_hash(header), 0)),
-        )
+    encoded_header = encode(header)
+    block_hash = compute_block_hash(encoded_header)
+    proposal = Proposal(
+        block=encode(Block(header=encoded_header, transactions=encoded)),
+        parent_certificate=tip.head.certificate,
+        signature=key.sign(proposal_message(block_hash, 0)),
     )
+    return CheckedBlock(header, encoded_header, block_hash, tuple(transactions), encode(proposal))
 
 
 def check_proposal(
-    encoded: bytes,
+    read: ReadProposal,
     tip: Tip,
     *,
     rules: NetworkRules,
@@ -97,37 +118,38 @@ def check_proposal(
     Raises:
         ProposalError
     """
-    proposal = _decode(Proposal, encoded, PROPOSAL_SIZE_MAX)
-    if proposal.round != 0 or proposal.justification:
-        raise ProposalError("protocol version 1 knows round 0 only")
-    block = _decode(Block, proposal.block, BLOCK_SIZE_MAX)
-    header = _decode(BlockHeader, block.header, HEADER_SIZE_MAX)
-    block_hash = compute_block_hash(block.header)
-    _check_signature(header, proposal.signature, block_hash, rules)
-    _check_parent_certificate(proposal.parent_certificate, tip, rules)
-    transactions = _check_transactions(block, check)
+    header, encoded_header = read.header, read.block.header
+    block_hash = compute_block_hash(encoded_header)
+    check_proposer(header, read.proposal.signature, block_hash, tip)
+    check_parent_certificate(read.proposal.parent_certificate, tip, rules)
+    transactions = _check_transactions(read.block, check)
     try:
         check_block(
             header,
             transactions,
             parent=tip.header,
-            # The validators do not change in protocol version 1.
-            next_validators_hash=rules.validators_hash,
+            next_validators_hash=tip.next_validators.hash,
         )
     except BlockInvalidError as error:
         raise ProposalError(str(error)) from None
-    return CheckedBlock(header, block.header, block_hash, transactions, encoded)
+    return CheckedBlock(header, encoded_header, block_hash, transactions, read.encoded)
 
 
-def _check_parent_certificate(encoded: bytes, tip: Tip, rules: NetworkRules) -> None:
+def check_parent_certificate(encoded: bytes, tip: Tip, rules: NetworkRules) -> None:
+    """Raise ProposalError unless a quorum has certified `tip` with this certificate."""
     if encoded == tip.head.certificate:
         return
     # Other signers may certify the same vote (certificates are compared by their vote).
     certificate = _decode(QuorumCertificate, encoded, PROPOSAL_SIZE_MAX)
+    if rules.fault_model is FaultModel.CRASH and tip.height > 0:
+        # The vote is certified here, and in this model nobody forges the other signatures.
+        own = decode(QuorumCertificate, tip.head.certificate)
+        if own.vote == certificate.vote:
+            return
     try:
         vote = verify_certificate(
             certificate,
-            rules.validator_set,
+            tip.certified_by.validator_set,
             chain_id=rules.chain_id,
             fault_model=rules.fault_model,
         )
@@ -137,16 +159,14 @@ def _check_parent_certificate(encoded: bytes, tip: Tip, rules: NetworkRules) -> 
         raise ProposalError("the parent's certificate is of another block")
 
 
-def _check_signature(
-    header: BlockHeader, signature: bytes, block_hash: bytes, rules: NetworkRules
-) -> None:
-    for validator in rules.validator_set.validators:
-        if validator.id == header.proposer:
-            message = proposal_message(block_hash, 0)
-            if not verify_signature(KeyType.ED25519, validator.peer_key, message, signature):
-                raise ProposalError(f"the signature is not {validator.id}'s")
-            return
-    raise ProposalError("the proposer is no validator")
+def check_proposer(header: BlockHeader, signature: bytes, block_hash: bytes, tip: Tip) -> None:
+    """Raise ProposalError unless a validator of the height has signed the proposal."""
+    validator = tip.validators.find(header.proposer)
+    if validator is None:
+        raise ProposalError("the proposer is no validator")
+    message = proposal_message(block_hash, 0)
+    if not verify_signature(KeyType.ED25519, validator.peer_key, message, signature):
+        raise ProposalError(f"the signature is not {validator.id}'s")
 
 
 def _check_transactions(

@@ -31,7 +31,7 @@ from ledger.node.keys import (
     is_vote_key_fresh,
     sync_directory,
 )
-from ledger.node.tip import NetworkRules, Tip
+from ledger.node.tip import NetworkRules, Tip, Validators
 from ledger.state import tree
 from ledger.storage.chain import ChainStore
 from ledger.storage.consistency import check_chain, find_block_above
@@ -61,6 +61,8 @@ class OpenedStores:
     tip: Tip
     no_vote_reason: str
     """Why this key must not vote, or an empty string."""
+    voted_index: int
+    """The log entry with the block above the tip that this key has voted for; 0 for none."""
 
 
 def get_opener(engine: str) -> OpenStore:
@@ -108,9 +110,12 @@ def make_rules(genesis: Genesis) -> NetworkRules:
         chain_id=genesis.chain_id,
         protocol_version=genesis.protocol_version,
         fault_model=FaultModel(genesis.fault_model),
-        validator_set=genesis.validator_set,
-        validators_hash=compute_validators_hash(encode(genesis.validator_set)),
     )
+
+
+def make_validators(genesis: Genesis) -> Validators:
+    """Who certifies the first blocks."""
+    return Validators(genesis.validator_set, compute_validators_hash(encode(genesis.validator_set)))
 
 
 @contextlib.contextmanager
@@ -187,6 +192,7 @@ def _check(
         except (tree.MissingNodeError, tree.CorruptNodeError) as error:
             raise CorruptionError(STORE_CORRUPT, f"the state tree: {error}") from error
 
+    validators = make_validators(genesis)
     opened = check_chain(chain, votes.latest, compute_state_root)
     if opened.header.height == 0:
         if opened.encoded_header != encode(genesis_header(genesis)):
@@ -197,7 +203,7 @@ def _check(
         try:
             verify_certificate(
                 decode(QuorumCertificate, opened.certificate),
-                rules.validator_set,
+                validators.validator_set,
                 chain_id=rules.chain_id,
                 fault_model=rules.fault_model,
             )
@@ -213,5 +219,8 @@ def _check(
         log=CompactRange(head.height + 1, head.log_hashes),
         state_version=head.state_version,
         state_root=head.state_root,
+        certified_by=validators,
+        validators=validators,
+        next_validators=validators,
     )
-    return OpenedStores(chain, votes, tip, opened.no_vote_reason)
+    return OpenedStores(chain, votes, tip, opened.no_vote_reason, opened.voted_index)

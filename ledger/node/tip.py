@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.model.block import BlockHeader, ValidatorSet
-from ledger.model.certificate import FaultModel
+from ledger.model.block import BlockHeader, Validator, ValidatorSet
+from ledger.model.certificate import FaultModel, quorum_size
 from ledger.model.merkle_log import CompactRange
 from ledger.model.proofs import CertifiedHead
 
@@ -21,8 +21,26 @@ class NetworkRules:
     chain_id: str
     protocol_version: int
     fault_model: FaultModel
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """Who certifies a height."""
+
     validator_set: ValidatorSet
-    validators_hash: bytes
+    hash: bytes
+    """As headers carry it."""
+
+    def find(self, validator_id: str) -> Validator | None:
+        """A validator's record."""
+        for validator in self.validator_set.validators:
+            if validator.id == validator_id:
+                return validator
+        return None
+
+    def quorum_size(self, rules: NetworkRules) -> int:
+        """How many of them must sign."""
+        return quorum_size(len(self.validator_set.validators), rules.fault_model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,12 @@ class Tip:
     """Over the block hashes 0..height."""
     state_version: int
     state_root: bytes
+    certified_by: Validators
+    """Of this height."""
+    validators: Validators
+    """Of the next height."""
+    next_validators: Validators
+    """Of the one after that: what the state after this block says."""
 
     @property
     def height(self) -> int:

@@ -10,11 +10,14 @@
 
 (architecture, section 6.) A vote is signed, then recorded durably, then counted and sent: until the
 record is durable nothing has left.
+
+Where a certificate for a height is known before this key has voted there, it pledges instead: the
+record moves up without a vote, and the key never votes at or below that height.
 """
 
 from __future__ import annotations
 
-from ledger.model.block import VoteRecord
+from ledger.model.block import Vote, VoteRecord
 from ledger.model.hashes import vote_message
 from ledger.model.private_key import PrivateKey
 from ledger.node.execution import ExecutedBlock
@@ -31,6 +34,7 @@ class Voter:
         self,
         votes: VoteRecordStore,
         key: PrivateKey,
+        validator_id: str,
         *,
         no_vote_reason: str = "",
         failpoint: FailpointHook,
@@ -38,6 +42,7 @@ class Voter:
         """`no_vote_reason` is why the key may not vote, as found when the stores were opened."""
         self._votes = votes
         self._key = key
+        self._validator_id = validator_id
         self._failpoint = failpoint
         self.no_vote_reason = no_vote_reason
 
@@ -49,26 +54,19 @@ class Voter:
         Raises:
             CorruptionError: DIVERGENCE, when this node has voted otherwise at this height.
         """
-        if self.no_vote_reason:
+        if self.no_vote_reason or tip.validators.find(self._validator_id) is None:
             return None
         header = executed.block.header
         record = self._votes.latest
         if record is None:
             raise ValueError("a voter without a record has a reason not to vote")
-        if (record.epoch, record.height) == (header.epoch, header.height):
-            if record.vote != executed.encoded_vote:
-                raise CorruptionError(
-                    DIVERGENCE,
-                    f"this node has voted otherwise for block {header.height}: another block, or"
-                    " its execution gives another result now",
-                    "Run the release that gave the vote; keep the directory as evidence.",
-                )
-            return record.signature
+        if record.epoch == header.epoch and record.height >= header.height:
+            return self._recall(record, executed)
         # One block in flight: what is executed always follows the newest certified block, so the
         # last block voted for is that one or below it (R2).
-        if record.epoch == header.epoch and not record.height <= tip.height < header.height:
+        if record.epoch == header.epoch and record.height > tip.height:
             raise CorruptionError(
-                DIVERGENCE, f"this node has voted for {record.height}, above block {header.height}"
+                DIVERGENCE, f"this node has voted for {record.height}, above block {tip.height}"
             )
         signature = self._key.sign(vote_message(executed.encoded_vote))
         self._failpoint(Failpoint.AFTER_SIGN, header.height)
@@ -84,3 +82,32 @@ class Voter:
         )
         self._failpoint(Failpoint.AFTER_VOTE_RECORD, header.height)
         return signature
+
+    def pledge(self, vote: Vote) -> None:
+        """A quorum has certified this vote: never vote at its height or below, from now on durably.
+
+        Nothing where the key has voted at that height for the same block, or above it.
+        """
+        record = self._votes.latest
+        if record is None or self.no_vote_reason or record.epoch > vote.epoch:
+            return
+        if record.epoch == vote.epoch and (
+            record.height > vote.height
+            or (record.height == vote.height and record.block_hash == vote.block_hash)
+        ):
+            return
+        self._votes.pledge(vote.epoch, vote.height, vote.block_hash)
+
+    def _recall(self, record: VoteRecord, executed: ExecutedBlock) -> bytes | None:
+        """What the record says of a height at or below it."""
+        height = executed.block.header.height
+        if not record.vote or record.height > height:
+            return None  # pledged: others have certified it
+        if record.vote != executed.encoded_vote:
+            raise CorruptionError(
+                DIVERGENCE,
+                f"this node has voted otherwise for block {height}: another block, or its"
+                " execution gives another result now",
+                "Run the release that gave the vote; keep the directory as evidence.",
+            )
+        return record.signature

@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What other validators say, before it reaches the ordering: the place where their lies end.
+
+Rules of this file:
+- Whatever comes is bounded, and judged before it is believed. What is no honest validator's message is
+  dropped, with evidence where there is some; it never ends this node.
+- A block is looked at whole when it is seen for the first time, before it enters the log: form,
+  proposer, parent and its certificate, transactions, time. One that fails is no log mismatch: it is
+  not stepped and not acknowledged, and its sender is not followed for a while (R8).
+- A block whose parent is not certified here yet waits for what comes with it, or is dropped: the
+  leader sends it again.
+- Nothing committed here is ever replaced, whoever asks (R3); a candidate whose log ends below the
+  newest certified block is refused (R4); `sender` is who the link says it is (R9).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from consensus import Entry, EntryKind, Message, MessageKind
+from consensus.errors import OrderingError
+from consensus.errors import OrderingError as MalformedMessageError
+from ledger.model.block import BlockHeader, SignedVote
+from ledger.model.codec import decode, encode
+from ledger.model.proofs import CertifiedHead
+from ledger.model.wire import EncodingError
+from ledger.node.finality import read_vote
+from ledger.node.peers import (
+    BlocksMessage,
+    BlocksRequest,
+    CertificateMessage,
+    ForwardAnswer,
+    ForwardMessage,
+    PeerMessage,
+    RaftMessage,
+    VoteMessage,
+)
+from ledger.node.proposals import ProposalError, ReadProposal, read_proposal
+from ledger.storage.layout import decode_number
+
+if TYPE_CHECKING:
+    from ledger.node.driver import Driver, DriverParts
+
+_log = logging.getLogger(__name__)
+
+INBOX_COUNT_MAX: Final = 8_192
+"""Messages that wait to be looked at; more are dropped."""
+INBOX_SIZE_MAX: Final = 64 * 1024 * 1024
+"""Bytes of blocks and transactions in them."""
+ROUND_COUNT_MAX: Final = 256
+"""Messages looked at before the ordering's work is done again."""
+CLOCK_AHEAD_MS_MAX: Final = 10_000
+"""How far a block's time may lie ahead of this machine's clock when it is seen first."""
+TERM_STEP_MAX: Final = 2**32
+"""How far ahead a term may be: no network has so many elections."""
+
+Accuse = Callable[[str, str, int, tuple[bytes, ...]], None]
+"""Keep evidence: its kind, the validator, the height, the signed pieces."""
+Serve = Callable[[str, ForwardMessage | BlocksRequest], None]
+"""Answer what needs more than the driver; must not wait."""
+
+_TRAVELLING: Final = frozenset(
+    {
+        MessageKind.APPEND,
+        MessageKind.APPEND_RESPONSE,
+        MessageKind.VOTE,
+        MessageKind.VOTE_RESPONSE,
+        MessageKind.PRE_VOTE,
+        MessageKind.PRE_VOTE_RESPONSE,
+        MessageKind.HEARTBEAT,
+        MessageKind.HEARTBEAT_RESPONSE,
+        MessageKind.SNAPSHOT,
+        MessageKind.TIMEOUT_NOW,
+    }
+)
+_FROM_LEADER: Final = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """Where in the log a block above the tip is."""
+
+    index: int
+    term: int
+    height: int
+
+
+class Hearing:
+    """The driver's ear. One thread: the event loop's."""
+
+    def __init__(self, driver: Driver, parts: DriverParts) -> None:
+        self._driver = driver
+        self._parts = parts
+        self._own_number = parts.membership.get_number(parts.validator_id)
+        self._inbox: deque[tuple[str, PeerMessage]] = deque()
+        self._inbox_size = 0
+        self._rest: tuple[str, Message] | None = None
+        """What is left of an append whose first block must be executed before the next is judged."""
+        self._ignored: dict[str, int] = {}
+        """Until when a validator is not followed, monotonic ms."""
+        self._offered: dict[str, tuple[int, bytes]] = {}
+        """By validator: a height above the tip and a certificate of it, unverified."""
+        self._snapshot: tuple[str, Message, int] | None = None
+        """A leader's word that its log begins above ours; taken when the tip is at the height."""
+        self.heard_height = 0
+        """The greatest height of which somebody spoke; a claim."""
+        self.heard_from = ""
+
+    def keep(self, peer: str, message: PeerMessage) -> None:
+        """Queue a message; dropped when there is no room."""
+        size = _measure(message)
+        if len(self._inbox) >= INBOX_COUNT_MAX or self._inbox_size + size > INBOX_SIZE_MAX:
+            _log.debug("inbox full: message dropped of=%s", peer)
+            return
+        self._inbox.append((peer, message))
+        self._inbox_size += size
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something can be looked at now."""
+        return bool(self._inbox) or self._rest is not None
+
+    async def hear(self) -> None:
+        """Look at what came, up to the limit of a round."""
+        for _ in range(ROUND_COUNT_MAX):
+            if self._rest is not None:
+                if self._driver.ordering.has_ready():
+                    return
+                (peer, rest), self._rest = self._rest, None
+                await self._hear_append(peer, rest)
+            elif self._inbox:
+                peer, message = self._inbox.popleft()
+                self._inbox_size -= _measure(message)
+                await self._hear(peer, message)
+            else:
+                return
+
+    def certified(self, height: int) -> None:
+        """The tip is at this height: what was said of it and of those below is of no use."""
+        self._offered = {peer: held for peer, held in self._offered.items() if held[0] > height}
+        if self._snapshot is not None and height >= self._snapshot[2]:
+            _, message, _ = self._snapshot
+            self._snapshot = None
+            self._step(message)
+
+    def take_offered(self, height: int) -> tuple[bytes, ...]:
+        """Certificates that others offered for a height; each is tried once."""
+        found = [peer for peer, held in self._offered.items() if held[0] == height]
+        return tuple(self._offered.pop(peer)[1] for peer in found)
+
+    def begin_anew(self) -> None:
+        """The ordering was replaced."""
+        self._rest = self._snapshot = None
+
+    # By kind --------------------------------------------------------------------------------------
+
+    async def _hear(self, peer: str, message: PeerMessage) -> None:
+        match message:
+            case RaftMessage():
+                await self._hear_raft(peer, message.message)
+            case VoteMessage():
+                self._hear_vote(peer, message)
+            case CertificateMessage():
+                self._hear_certificate(peer, message)
+            case ForwardAnswer():
+                self._driver.forwarding.take_answer(peer, message)
+            case BlocksMessage():
+                self._driver.catch_up.take(peer, message)
+            case ForwardMessage() | BlocksRequest():
+                self._parts.serve(peer, message)
+
+    def _hear_vote(self, peer: str, message: VoteMessage) -> None:
+        vote = read_vote(message.vote)
+        tip = self._driver.tip
+        if vote is None or vote.chain_id != self._parts.rules.chain_id:
+            self._refuse(peer, "a vote that is none of this network")
+            return
+        self._note_height(peer, vote.height - 1)
+        if vote.height <= tip.height:
+            self._answer_old_vote(peer, vote.height)
+        elif self._driver.is_vote_kept(vote.height):
+            self._driver.add_vote(vote.height, SignedVote(message.vote, peer, message.signature))
+
+    def _answer_old_vote(self, peer: str, height: int) -> None:
+        """Who still votes for a certified height lacks its certificate (R5)."""
+        blocks = self._parts.chain.blocks
+        header, certificate = blocks.header(height), blocks.certificate(height)
+        if header is not None and certificate is not None:
+            head = encode(CertifiedHead(header, certificate))
+            self._parts.links.send(peer, CertificateMessage(head))
+
+    def _hear_certificate(self, peer: str, message: CertificateMessage) -> None:
+        try:
+            head = decode(CertifiedHead, message.head)
+            height = decode(BlockHeader, head.header).height
+        except EncodingError:
+            self._refuse(peer, "a certificate that cannot be read")
+            return
+        self._note_height(peer, height)
+        if height == self._driver.tip.height + 1:
+            self._offered[peer] = (height, head.certificate)
+            self._driver.note_certificate()
+
+    def _note_height(self, peer: str, height: int) -> None:
+        if height > self.heard_height or peer == self.heard_from:
+            self.heard_height, self.heard_from = height, peer
+
+    # Messages of the ordering ---------------------------------------------------------------------
+
+    async def _hear_raft(self, peer: str, message: Message) -> None:
+        reason = self._find_fault(peer, message)
+        if reason:
+            self._refuse(peer, reason)
+            return
+        if self._parts.no_vote_reason:
+            return  # it follows by blocks
+        if message.kind in _FROM_LEADER and self._is_ignored(peer):
+            return
+        match message.kind:
+            case MessageKind.APPEND:
+                await self._hear_append(peer, message)
+            case MessageKind.SNAPSHOT:
+                self._hear_snapshot(peer, message)
+            case MessageKind.VOTE | MessageKind.PRE_VOTE if self._is_log_short(message):
+                head = encode(self._driver.tip.head)
+                self._parts.links.send(peer, CertificateMessage(head))
+            case _:
+                self._step(message)
+
+    def _find_fault(self, peer: str, message: Message) -> str:
+        """What no honest validator sends, or an empty string."""
+        ordering = self._driver.ordering
+        if message.kind not in _TRAVELLING:
+            return f"{message.kind.name} does not travel"
+        if (self._parts.membership.find_id(message.sender), message.recipient) != (
+            peer,
+            self._own_number,
+        ):
+            return "a message in another's name"
+        try:
+            pass
+        except MalformedMessageError as error:
+            return str(error)
+        status = ordering.status()
+        if message.term > status.hard_state.term + TERM_STEP_MAX:
+            return f"a term far ahead: {message.term}"
+        is_current = message.term >= status.hard_state.term
+        if (
+            message.kind is MessageKind.HEARTBEAT
+            and is_current
+            and message.commit > status.last_index
+        ):
+            return f"a commit index {message.commit} beyond what this log holds"
+        if (
+            message.kind is MessageKind.APPEND_RESPONSE
+            and is_current
+            and not message.rejected
+            and message.log_index > status.last_index
+        ):
+            return f"an acknowledgement of {message.log_index}, which was never sent"
+        return ""
+
+    def _is_log_short(self, message: Message) -> bool:
+        """R4: the candidate lacks the newest block that is known to be certified."""
+        return message.log_index < self._parts.chain.head.applied_index
+
+    def _is_ignored(self, peer: str) -> bool:
+        until = self._ignored.get(peer)
+        if until is None:
+            return False
+        if self._parts.clock.monotonic_ms() < until:
+            return True
+        del self._ignored[peer]
+        return False
+
+    def _step(self, message: Message) -> None:
+        with contextlib.suppress(OrderingError):
+            self._driver.ordering.step(message)
+
+    def _refuse(self, peer: str, reason: str) -> None:
+        _log.warning("refused from=%s reason=%s", peer, reason)
+
+    def _refuse_leader(self, peer: str, reason: str) -> None:
+        """R8: not stepped, not acknowledged, not followed for an election time."""
+        self._refuse(peer, reason)
+        now = self._parts.clock.monotonic_ms()
+        self._ignored[peer] = now + self._parts.consensus.election_timeout_ms
+        if self._driver.leader == peer:
+            self._driver.ordering.forget_leader()
+
+    # Appends --------------------------------------------------------------------------------------
+
+    async def _hear_append(self, peer: str, message: Message) -> None:
+        ordering = self._driver.ordering
+        state = ordering.status().hard_state
+        if message.term < state.term or message.log_index < state.commit or not message.entries:
+            # Old, or nothing to take: the core answers. What is committed here is never compared
+            # with what others send, and so never replaced (R3).
+            self._step(message)
+            return
+        position = ordering.find_new_entry(message)
+        if position is None:
+            self._step(message)  # nothing new, or what is before is another: the core answers
+            return
+        blocks = [
+            n for n in range(position, len(message.entries)) if _has_block(message.entries[n])
+        ]
+        if blocks:
+            first = blocks[0]
+            if not await self._see(peer, message.entries[first]):
+                # What comes before it may be taken all the same: it commits, and certifies.
+                message = _cut(message, first)
+                if not message.entries:
+                    return
+            elif len(blocks) > 1:
+                head = _cut(message, blocks[1])
+                self._rest = (peer, self._make_rest(message, head))
+                message = head
+        self._step(message)
+
+    def _make_rest(self, message: Message, head: Message) -> Message:
+        last = head.entries[-1]
+        return replace(
+            message,
+            log_index=last.index,
+            log_term=last.term,
+            chain_digest=self._driver.ordering.extend_digest(head),
+            entries=message.entries[len(head.entries) :],
+        )
+
+    async def _see(self, peer: str, entry: Entry) -> bool:
+        """Look at a block for the first time; whether it may enter the log."""
+        driver = self._driver
+        try:
+            read = read_proposal(entry.data)
+        except ProposalError as error:
+            self._refuse_leader(peer, f"no block: {error}")
+            return False
+        height = read.header.height
+        if driver.provisional is not None and height == driver.provisional.height + 1:
+            await driver.certify((read.proposal.parent_certificate,))
+        tip = driver.tip
+        if height <= tip.height:
+            if self._parts.chain.blocks.header(height) == read.block.header:
+                return True
+            self._accuse_proposer(read, "other-block-at-certified-height")
+            self._refuse_leader(peer, f"another block {height} than the certified one")
+            return False
+        if height > tip.height + 1:
+            return False  # its parent is not certified here yet
+        flight = driver.flight
+        if (
+            flight is not None
+            and flight.index < entry.index
+            and flight.height > tip.height
+            and driver.ordering.matches(flight.index, flight.term)
+        ):
+            self._refuse_leader(peer, f"a second block {height} while one is in flight")
+            return False
+        if read.header.time > self._parts.clock.time_ms() + CLOCK_AHEAD_MS_MAX:
+            self._refuse_leader(peer, f"block {height} is ahead of this machine's clock")
+            return False
+        finality, known, examine = (
+            self._parts.finality,
+            self._parts.pool.checked,
+            self._parts.examine,
+        )
+        try:
+            checked = await driver.in_worker(
+                lambda: finality.check(entry.data, tip, known=known, examine=examine)
+            )
+        except ProposalError as error:
+            self._accuse_proposer(read, "invalid-proposal")
+            self._refuse_leader(peer, f"block {height}: {error}")
+            return False
+        driver.checked = checked
+        driver.flight = Flight(entry.index, entry.term, height)
+        return True
+
+    def _accuse_proposer(self, read: ReadProposal, kind: str) -> None:
+        self._parts.accuse(kind, read.header.proposer, read.header.height, (read.encoded,))
+
+    def _hear_snapshot(self, peer: str, message: Message) -> None:
+        """The leader's log begins above this one's: the blocks are fetched first."""
+        snapshot = message.snapshot
+        if snapshot is None or len(snapshot.data) != 8:
+            self._refuse(peer, "a snapshot that says no height")
+            return
+        height = decode_number(snapshot.data)
+        if self._driver.tip.height >= height:
+            self._step(message)
+            return
+        self._snapshot = (peer, message, height)
+        self._driver.catch_up.want(height, peer)
+
+
+def _has_block(entry: Entry) -> bool:
+    return entry.kind is EntryKind.NORMAL and bool(entry.data)
+
+
+def _cut(message: Message, position: int) -> Message:
+    """The append without its entries from a position on."""
+    return replace(message, entries=message.entries[:position])
+
+
+def _measure(message: PeerMessage) -> int:
+    """Bytes of the large parts of a message."""
+    match message:
+        case RaftMessage():
+            return sum(len(entry.data) for entry in message.message.entries)
+        case ForwardMessage():
+            return sum(len(transaction) for transaction in message.transactions)
+        case BlocksMessage():
+            return sum(len(block.proposal) for block in message.blocks)
+        case _:
+            return 0
