@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from consensus import Entry, EntryKind, Message, MessageKind
 from consensus.errors import OrderingError
-from consensus.errors import OrderingError as MalformedMessageError
+from consensus.message_check import MalformedMessageError, check_message
 from ledger.model.block import BlockHeader, SignedVote
 from ledger.model.codec import decode, encode
 from ledger.model.proofs import CertifiedHead
@@ -243,7 +243,7 @@ class Hearing:
         ):
             return "a message in another's name"
         try:
-            pass
+            check_message(message)
         except MalformedMessageError as error:
             return str(error)
         status = ordering.status()
