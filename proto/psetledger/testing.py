@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real network for tests: one validator in this process, its state in memory, TLS on loopback.
+"""A real network for tests: its validators in this process, their state in memory, TLS on loopback.
 
     pytest_plugins = ["psetledger.testing"]
 
@@ -7,18 +7,24 @@
         with ledger_network.connect("qcto") as client:
             ...
 
-It starts in under a second and is gone afterwards. Signatures, proofs and rules are those of every
-network; only the disk is missing. Organisations: saqa, che, umalusi and qcto, marked as samples,
-with their keys; SAQA holds the root powers. Needs the extra `psetledger[node]` and pytest.
+    @pytest.mark.parametrize("ledger_network", [3], indirect=True)
+    def test_without_the_leader(ledger_network):
+        ledger_network.stop_node(ledger_network.leader)
+        ...
+
+One validator starts in under a second and is gone afterwards. Signatures, proofs and rules are those
+of every network; only the disk is missing. Organisations: saqa, che, umalusi and qcto, marked as
+samples, with their keys; SAQA holds the root powers. Needs the extra `psetledger[node]` and pytest.
 """
 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,30 +34,53 @@ from ledger.model.keys import KeyRole, KeyType
 from sdk import aio_client
 from sdk.background_loop import handle_loop_exception
 from sdk.client import LedgerClient
+from sdk.failover import Failover
+from sdk.home import Home
+from sdk.networks import resolve_network
 from sdk.operations import EndorseOrganisation
 from sdk.organisation_requests import create_request
 from sdk.signers import KeyStore, LocalSigner
+from sdk.transport import GrpcNode
 
 if TYPE_CHECKING:
     from ledger.node.runtime import NodeRuntime
 
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
+POLL_SECONDS = 0.02
 KEY_ROLES = (KeyRole.ADMIN, KeyRole.LEDGER, KeyRole.ISSUE)
 
-__all__ = ["LocalNetwork", "ledger_network", "running_network"]
+__all__ = ["LocalNetwork", "ledger_network", "local_network", "running_network"]
 
 
 class LocalNetwork:
-    """A network of one validator that runs in a thread of this process."""
+    """A network whose validators run in a thread of this process."""
 
-    def __init__(self, directory: Path) -> None:
-        """Make a network in an empty or new directory; `start` runs it."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        nodes: int = 1,
+        fault_model: str = "crash",
+        storage: str = "memory",
+    ) -> None:
+        """Make a network; `start` runs it.
+
+        Args:
+            directory: empty or new.
+            nodes: validators n1, n2 …
+            fault_model: `crash` or `byzantine`.
+            storage: `memory`, or `leveldb` for validators that are started again.
+        """
         from ledger.node.dev_network import create_network
 
         self._directory = directory / "network"
         self._home = directory / "home"
-        create_network(self._directory, storage="memory")
+        self._storage = storage
+        create_network(self._directory, nodes=nodes, storage=storage, fault_model=fault_model)
+        self._names = tuple(f"n{number}" for number in range(1, nodes + 1))
+        self._nodes: dict[str, NodeRuntime] = {}
+        self._watches: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -68,9 +97,9 @@ class LocalNetwork:
         return self._home
 
     def start(self) -> None:
-        """Run the validator until `stop`; returns when it serves its first certified block.
+        """Run the validators until `stop`; returns when each serves its first certified block.
 
-        Raises what kept it from starting.
+        Raises what kept one from starting.
         """
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -79,14 +108,14 @@ class LocalNetwork:
         self._thread.start()
         if not ready.wait(START_SECONDS_MAX):
             self.stop()
-            raise TimeoutError("the validator did not start")
+            raise TimeoutError("the network did not start")
         if self._failure is not None:
             self._thread.join(STOP_SECONDS_MAX)
             self._thread = None
             raise self._failure
 
     def stop(self) -> None:
-        """Stop the validator; what it held is gone. Idempotent."""
+        """Stop the validators; what they held in memory is gone. Idempotent."""
         if self._thread is None or self._loop is None or self._stopping is None:
             return
         thread, self._thread = self._thread, None
@@ -95,6 +124,45 @@ class LocalNetwork:
         thread.join(STOP_SECONDS_MAX)
         if self._failure is not None:
             raise self._failure
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """Ids of the validators that run now."""
+        return tuple(name for name in self._names if name in self._nodes)
+
+    @property
+    def leader(self) -> str:
+        """Id of the validator that leads, by the word of one that runs; waits until one does.
+
+        Raises TimeoutError.
+        """
+        deadline = time.monotonic() + START_SECONDS_MAX
+        with self.connect() as client:
+            while time.monotonic() < deadline:
+                for _, status in client.node_statuses():
+                    if status is not None and status.leader in self._nodes:
+                        return status.leader
+                time.sleep(POLL_SECONDS)
+        raise TimeoutError("no validator leads")
+
+    def stop_node(self, name: str) -> None:
+        """Stop one validator; the others go on, if they are enough. Raises ValueError."""
+        node = self._nodes.pop(name, None)
+        if node is None:
+            raise ValueError(f"{name} is no validator that runs")
+        self._call(node.stop())
+
+    def start_node(self, name: str) -> None:
+        """Start a validator again; returns when it serves a certified block.
+
+        Raises ValueError where it was in memory: under its key a validator votes only with the record
+        of its votes.
+        """
+        if self._storage == "memory":
+            raise ValueError("what was in memory is gone: use storage='leveldb'")
+        if name not in self._names or name in self._nodes:
+            raise ValueError(f"{name} is no validator that was stopped")
+        self._call(self._start_nodes([name]))
 
     def connect(self, org: str | None = None, **options: Any) -> LedgerClient:
         """A synchronous client, acting for `org` with its stored ledger key.
@@ -149,54 +217,83 @@ class LocalNetwork:
         finally:
             ready.set()
 
-    async def _serve(self, ready: threading.Event) -> None:
-        from ledger.node.config import load_config
-        from ledger.node.runtime import NodeRuntime
+    def _call(self, awaitable: Coroutine[Any, Any, None]) -> None:
+        """Run something in the validators' thread."""
+        if self._thread is None or self._loop is None:
+            awaitable.close()
+            raise ValueError("the network does not run")
+        asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(
+            START_SECONDS_MAX + STOP_SECONDS_MAX
+        )
 
+    async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(handle_loop_exception)
         self._stopping = asyncio.Event()
-        node: NodeRuntime = await NodeRuntime.start(load_config(self._directory / "n1"))
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        starting = asyncio.ensure_future(self._start_nodes(self._names))
         try:
-            await self._serve_first_block(node)
-            ready.set()
-            await self._wait(node, self._stopping)
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                ready.set()
+                await stopped
+            if self._failure is not None:
+                raise self._failure
         finally:
-            await node.stop()
+            for task in (starting, stopped):
+                task.cancel()
+            await asyncio.gather(starting, stopped, return_exceptions=True)
+            nodes, self._nodes = tuple(self._nodes.values()), {}
+            # All at once: those that are left would lack a quorum.
+            await asyncio.gather(*(node.stop() for node in nodes))
 
-    async def _serve_first_block(self, node: NodeRuntime) -> None:
+    async def _start_nodes(self, names: Sequence[str]) -> None:
+        from ledger.node.config import load_config
+        from ledger.node.runtime import NodeRuntime
+
+        for name in names:
+            node = await NodeRuntime.start(load_config(self._directory / name))
+            self._nodes[name] = node
+            watch = asyncio.ensure_future(self._watch(name, node))
+            self._watches.add(watch)
+            watch.add_done_callback(self._watches.discard)
+        await asyncio.gather(*(self._wait_until_served(name) for name in names))
+
+    async def _wait_until_served(self, name: str) -> None:
         """Until a client gets a certified head, so that a call without retries is answered, too."""
-        assert self._stopping is not None
-        client = self.connect_aio(timeout=timedelta(seconds=START_SECONDS_MAX))
-        asking = asyncio.ensure_future(client.head())
-        ending = asyncio.ensure_future(self._wait(node, self._stopping))
+        network = resolve_network(self._directory, Home.find(self._home))
+        nodes = [
+            GrpcNode(endpoint.validator, endpoint.address, network.tls_certificate(name))
+            for endpoint in network.endpoints
+            if endpoint.validator == name
+        ]
+        failover = Failover(nodes)
         try:
-            done, _ = await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await failover.run(
+                lambda node, seconds: node.get_head(seconds=seconds), seconds=START_SECONDS_MAX
+            )
         finally:
-            for task in (asking, ending):
-                task.cancel()
-            await asyncio.gather(asking, ending, return_exceptions=True)
-            await client.close()
+            await failover.close()
 
-    @staticmethod
-    async def _wait(node: NodeRuntime, stopping: asyncio.Event) -> None:
-        """Until somebody stops it, or it ends by itself, which is a failure of the test."""
-        tasks = {asyncio.ensure_future(node.wait()), asyncio.ensure_future(stopping.wait())}
+    async def _watch(self, name: str, node: NodeRuntime) -> None:
+        """A validator that ends by itself is a failure of the test."""
+        failure: BaseException = RuntimeError(f"{name} ended by itself")
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-        for task in done:
-            task.result()
+            await node.wait()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 (handed to whoever started or stops it)
+            failure = error
+        if self._nodes.get(name) is node and self._stopping is not None:
+            self._failure = self._failure or failure
+            self._stopping.set()
 
 
 @contextmanager
-def running_network(directory: Path) -> Generator[LocalNetwork]:
-    """A network in a directory, stopped at the end."""
-    network = LocalNetwork(directory)
+def running_network(directory: Path, **options: Any) -> Generator[LocalNetwork]:
+    """A network in a directory, stopped at the end. Options are those of `LocalNetwork`."""
+    network = LocalNetwork(directory, **options)
     network.start()
     try:
         yield network
@@ -204,8 +301,23 @@ def running_network(directory: Path) -> Generator[LocalNetwork]:
         network.stop()
 
 
+@contextmanager
+def local_network(
+    nodes: int = 1, *, fault_model: str = "crash", storage: str = "memory"
+) -> Generator[LocalNetwork]:
+    """A network in a directory of its own, both gone at the end: for tests without pytest."""
+    with (
+        tempfile.TemporaryDirectory(prefix="psetledger-") as directory,
+        running_network(
+            Path(directory), nodes=nodes, fault_model=fault_model, storage=storage
+        ) as network,
+    ):
+        yield network
+
+
 @pytest.fixture
-def ledger_network(tmp_path: Path) -> Generator[LocalNetwork]:
-    """A running network of one validator, for one test."""
-    with running_network(tmp_path / "psetledger") as network:
+def ledger_network(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[LocalNetwork]:
+    """A running network for one test: of one validator, or of as many as its indirect parameter."""
+    nodes: int = getattr(request, "param", 1)
+    with running_network(tmp_path / "psetledger", nodes=nodes) as network:
         yield network

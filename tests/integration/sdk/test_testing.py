@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 from ledger.node.errors import NodeError
 from ledger.node.voting import Voter
-from psetledger.testing import LocalNetwork, ledger_network, running_network
+from psetledger.testing import LocalNetwork, ledger_network, local_network, running_network
 from sdk.errors import PsetError
 from sdk.home import Home
 from sdk.networks import resolve_network
+from sdk.operations import AddSite
 from tests.support.api_client import call, connected
 
 __all__ = ["ledger_network"]
@@ -97,3 +99,52 @@ def test_a_network_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="KEY_NOT_FOUND"):
         network.start()
     network.stop()
+
+
+def test_a_network_that_does_not_run_stops_and_starts_no_validator(tmp_path: Path) -> None:
+    network = LocalNetwork(tmp_path, storage="leveldb")
+    with pytest.raises(ValueError, match="does not run"):
+        network.start_node("n1")
+    with pytest.raises(ValueError, match="no validator"):
+        network.start_node("n2")
+    with pytest.raises(ValueError, match="no validator"):
+        network.stop_node("n1")
+    in_memory = LocalNetwork(tmp_path / "memory")
+    with pytest.raises(ValueError, match="gone"):
+        in_memory.start_node("n1")
+    assert [*network.nodes, *in_memory.nodes] == []
+
+
+def test_a_validator_is_stopped_and_started_again(tmp_path: Path) -> None:
+    with running_network(tmp_path, storage="leveldb") as network:
+        assert (list(network.nodes), network.leader) == (["n1"], "n1")
+        with network.connect() as client:
+            height = client.head().height
+            network.stop_node("n1")
+            assert list(network.nodes) == []
+            network.start_node("n1")
+            assert client.head().height >= height
+        assert list(network.nodes) == ["n1"]
+
+
+def test_a_network_of_its_own_directory_is_gone_at_the_end() -> None:
+    with local_network() as network:
+        directory = network.directory
+        assert directory.is_dir()
+    assert not directory.exists()
+
+
+def test_a_validator_that_ends_by_itself_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = LocalNetwork(tmp_path)
+    network.start()
+
+    def fail(*_: Any) -> bytes | None:
+        raise RuntimeError("the vote key broke later")
+
+    monkeypatch.setattr(Voter, "vote", fail)
+    with pytest.raises(PsetError), network.connect("qcto", timeout=timedelta(seconds=2)) as client:
+        client.submit(AddSite(client.acting_did(), "1", "Sample site", "GP"))
+    with pytest.raises(RuntimeError, match="broke later"):
+        network.stop()

@@ -375,7 +375,7 @@ def test_validators_whose_addresses_are_unknown_may_be_running(tmp_path: Path) -
 @pytest.mark.usefixtures("impatient")
 def test_the_callers_timeout_bounds_it_all(cluster: Cluster) -> None:
     """Every node is silent, also when it is asked how it is."""
-    client = cluster.client(seconds=0.5)
+    client = cluster.client(seconds=2.0)
     run(client.dry_run(site(cluster)))
     for node in cluster.nodes:
         node.hanging = {"submit", "get_status", "get_transaction"}
@@ -388,7 +388,7 @@ def test_the_callers_timeout_bounds_it_all(cluster: Cluster) -> None:
         return asyncio.get_running_loop().time() - started
 
     took = asyncio.run(main())
-    assert 0.5 * (1 - submitter.SURVEY_SHARE) <= took < 0.8
+    assert 2.0 * (1 - submitter.SURVEY_SHARE) <= took < 2.1
     assert cluster.asked == ["n1", "n2", "n3"]
 
 

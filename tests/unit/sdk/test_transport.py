@@ -14,10 +14,12 @@ from sdk.node_api import CallFault, NodeCallError
 from sdk.transport import as_call_error
 
 
-def told(code: ReceiptCode | ApiReason, retry_after_ms: int | None = None) -> NodeCallError:
+def told(
+    code: ReceiptCode | ApiReason, retry_after_ms: int | None = None, leader: str = ""
+) -> NodeCallError:
     """What a client makes of what a node answers."""
     status, text, details = encode_status(
-        ApiError(code, "on purpose", retry_after_ms=retry_after_ms)
+        ApiError(code, "on purpose", retry_after_ms=retry_after_ms, leader=leader)
     )
     metadata = Metadata((STATUS_METADATA_KEY, details))
     return as_call_error(AioRpcError(status, Metadata(), metadata, text), "n1")
@@ -39,6 +41,12 @@ def test_every_reason_of_a_node_arrives(code: ReceiptCode | ApiReason) -> None:
         "OUTCOME_UNKNOWN": CallFault.BROKEN,
     }
     assert error.fault is expected.get(code.name, CallFault.REFUSED)
+
+
+def test_the_leader_arrives() -> None:
+    assert told(ReceiptCode.NOT_READY, leader="n2").leader == "n2"
+    assert told(ReceiptCode.NOT_READY).leader == ""
+    assert bare(grpc.StatusCode.UNAVAILABLE).leader == ""
 
 
 def test_the_delay_arrives() -> None:
