@@ -286,16 +286,21 @@ def test_what_one_validator_refuses_of_a_batch_another_is_asked(cluster: Cluster
     assert [receipt.name for receipt in receipts] == ["APPLIED", "APPLIED"]
 
 
-def test_a_batch_that_may_have_arrived_is_not_refused(cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("kind", "phase"), [(CallFault.BROKEN, "unknown"), (CallFault.PENDING, "pending")]
+)
+def test_a_batch_that_may_have_arrived_is_not_refused(
+    cluster: Cluster, kind: CallFault, phase: str
+) -> None:
     client = cluster.client()
     run(client.dry_run(site(cluster)))
-    cluster.fail_at("submit_batch", CallFault.BROKEN, 1)
+    cluster.fail_at("submit_batch", kind, 1)
     cluster.fail_at("submit", CallFault.UNREACHABLE, 1)
     for node in cluster.nodes[1:]:
         node.execute = refuse_expired  # type: ignore[method-assign]
     with pytest.raises(UnavailableError) as caught:
         all_of(client.submit_many([site(cluster)]))
-    assert (caught.value.code, caught.value.phase) == ("OUTCOME_UNKNOWN", "unknown")
+    assert (caught.value.code, caught.value.phase) == ("OUTCOME_UNKNOWN", phase)
 
 
 def refuse_expired(transaction: bytes) -> bytes:
