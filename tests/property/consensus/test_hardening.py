@@ -165,6 +165,15 @@ def test_an_append_conflicts_where_its_log_differs_from_what_is_committed(
     assert node.conflicts_with_committed(message) == (differs and is_looked_at)
 
 
+@pytest.mark.parametrize(("term", "conflicts"), [(2, False), (3, True), (4, True), (0, True)])
+def test_an_append_of_an_old_term_conflicts_with_nothing(term: int, conflicts: bool) -> None:
+    """It is not looked at: what its leader sent may have been replaced since."""
+    node = make_node([1, 2, 3], commit=2, term=3)
+    entries = (make_entry(1, 1), make_entry(2, 1))
+    message = Message(MessageKind.APPEND, sender=1, recipient=2, term=term, entries=entries)
+    assert node.conflicts_with_committed(message) == conflicts
+
+
 def _is_same_chain(node: RawNode, log: list[tuple[int, bytes]], index: int) -> bool:
     if not node.raft.log.is_chained:
         return True

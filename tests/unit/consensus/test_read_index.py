@@ -431,9 +431,11 @@ def test_only_so_many_reads_wait_for_the_quorum() -> None:
     """The newest is lost, as where no leader is known; those that wait are answered."""
     cluster = make_leading(3)
     cluster.isolate(1)
-    for number in range(WAITING_READS_COUNT_MAX + 1):
+    for number in range(WAITING_READS_COUNT_MAX):
         cluster[1].node.read_index(b"%d" % number)
-        cluster[1].drain()
+        assert len(cluster[1].drain()) == 2
+    cluster[1].node.read_index(b"too many")
+    assert cluster[1].drain() == [], "nobody is asked for it"
     cluster.heal()
     cluster.tick(only=(1,))
     reads = [read.context for read in cluster[1].reads]
@@ -443,8 +445,9 @@ def test_only_so_many_reads_wait_for_the_quorum() -> None:
     assert cluster[1].reads[-1].context == b"again"
 
 
-def test_only_so_many_reads_wait_for_the_first_entry() -> None:
-    cluster = Cluster(3)
+@pytest.mark.parametrize("config", [PLAIN, LEASE], ids=["safe", "lease"])
+def test_only_so_many_reads_wait_for_the_first_entry(config: Config) -> None:
+    cluster = Cluster(3, config=config)
     cluster.lose(MessageKind.APPEND)
     cluster.elect(1)
     for number in range(WAITING_READS_COUNT_MAX + 1):
