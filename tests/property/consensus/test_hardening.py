@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus.conf_change import (
@@ -120,16 +120,21 @@ def scenes(draw: st.DrawFn) -> tuple[RawNode, int, Message, list[tuple[int, byte
 
     Also returns terms and data of that log.
     """
-    own = draw(ascending)
-    commit = draw(st.integers(0, len(own)))
+    own = sorted(draw(st.lists(st.integers(1, 3), min_size=2, max_size=5)))
+    commit = draw(st.integers(1, len(own)))
     compacted = draw(st.integers(0, commit))
     is_chained = draw(st.booleans())
-    other = draw(st.one_of(st.just(own), ascending))
-    data = draw(st.lists(st.sampled_from([b"", b"", b"x"]), min_size=5, max_size=5))
+    # Another log begins to differ at one place, which is the usual way, or is another altogether.
+    place = draw(st.integers(0, len(own) - 1))
+    later = own[:place] + [max(3, term) for term in own[place:]]
+    other = draw(st.sampled_from([own, later, later, draw(ascending)]))
+    data = [b""] * 5
+    if is_chained and draw(st.booleans()):
+        data[place] = b"x"
     log = [(term, part if is_chained else b"") for term, part in zip(other, data, strict=False)]
     term = max([3, *own, *other])
     node = make_node(own, commit=commit, term=term, is_chained=is_chained, compacted=compacted)
-    previous = draw(st.integers(0, len(log)))
+    previous = draw(st.integers(0, min(commit, len(log))))
     last = draw(st.integers(previous, len(log)))
     digest = b""
     for index, (held, part) in enumerate(log[:previous], 1):
@@ -150,6 +155,7 @@ def scenes(draw: st.DrawFn) -> tuple[RawNode, int, Message, list[tuple[int, byte
     return node, compacted, message, log
 
 
+@settings(max_examples=400)
 @given(scenes())
 def test_an_append_conflicts_where_its_log_differs_from_what_is_committed(
     scene: tuple[RawNode, int, Message, list[tuple[int, bytes]]],
