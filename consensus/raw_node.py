@@ -183,6 +183,10 @@ class RawNode:
         """Whether the log holds this entry in this term."""
         return self.raft.log.match_term(index, term)
 
+    def describe_entry(self, index: int) -> tuple[int, bytes]:
+        """Term and chain digest of an entry. Raises EntryUnavailableError."""
+        return self.raft.log.term(index), self.raft.log.digest(index)
+
     def scan(self, low: int) -> Iterator[Entry]:
         """The log's entries from one on. Raises EntryUnavailableError below the first."""
         log = self.raft.log

@@ -31,9 +31,11 @@ from ledger.node.clock import Clock
 from ledger.node.config import NodeConfig
 from ledger.node.divergence import report_divergence
 from ledger.node.driver import Driver, DriverParts
-from ledger.node.errors import usage_error
+from ledger.node.errors import NodeError, usage_error
+from ledger.node.evidence import EvidenceKeeper
 from ledger.node.failpoints import FailpointHook, pass_by
 from ledger.node.finality import Finality
+from ledger.node.halt import build_halt_report, publish_halt_report
 from ledger.node.keys import ValidatorKeys
 from ledger.node.membership import Membership, get_quorum_rule
 from ledger.node.node import Node
@@ -43,13 +45,14 @@ from ledger.node.peers import NO_LINKS, BlocksRequest, ForwardMessage, PeerLinks
 from ledger.node.pool import TransactionPool
 from ledger.node.queries import Queries
 from ledger.node.stores import OpenedStores, OpenStore, make_rules, make_validators, open_stores
-from ledger.node.tip import NetworkRules
+from ledger.node.tip import NetworkRules, Tip
 from ledger.node.voting import Voter
 from ledger.state.authorisation import Ownership, authenticate, authorise
 from ledger.state.context import Context, OperationRefusedError
 from ledger.state.machine import HANDLERS
 from ledger.state.overlay import BlockState, TransactionState
 from ledger.storage.errors import CorruptionError, StorageError
+from ledger.storage.evidence import EvidenceStore
 from ledger.storage.log import chain_digest
 from ledger.storage.state_store import StateAt
 
@@ -130,6 +133,15 @@ class NodeCore:
         threads = config.admission.threads
         make_executor = environment.make_executor
         worker = stack.enter_context(make_executor(1, "writer"))
+        self._rules, self._peer_key, self._worker = rules, keys.peer, worker
+        self._votes = stores.votes
+        self.evidence = EvidenceKeeper(
+            EvidenceStore(stores.evidence, chain_id=rules.chain_id),
+            chain_id=rules.chain_id,
+            fault_model=rules.fault_model,
+            witness=self.validator.id,
+            time_ms=environment.clock.time_ms,
+        )
         readers = stack.enter_context(make_executor(READER_THREADS, "reader"))
         large_readers = stack.enter_context(make_executor(LARGE_READER_THREADS, "large-reader"))
         checkers = stack.enter_context(make_executor(threads, "checker"))
@@ -225,6 +237,7 @@ class NodeCore:
                 examine=examine,
                 accuse=self._accuse,
                 report_divergence=lambda error: report_divergence(self._config.home, error),
+                report_halt=self._report_halt,
                 blocks=self._config.blocks,
                 consensus=self._config.consensus,
                 clock=environment.clock,
@@ -272,14 +285,38 @@ class NodeCore:
     def _serve(self, peer: str, message: ForwardMessage | BlocksRequest) -> None:
         self._peer_service.serve(peer, message)
 
-    def _accuse(self, kind: str, validator: str, height: int, pieces: tuple[bytes, ...]) -> None:
-        _log.error(
-            "evidence kind=%s validator=%s height=%d pieces=%d",
-            kind,
-            validator,
-            height,
-            len(pieces),
+    def _accuse(self, keep: Callable[[EvidenceKeeper], object]) -> None:
+        """Keep evidence in the writer thread, after what it is at."""
+        self._in_background(lambda: keep(self.evidence))
+
+    def _report_halt(self, tip: Tip, ordering: RawNode) -> None:
+        last_index = ordering.status().last_index
+        last_term, digest = ordering.describe_entry(last_index)
+        report = build_halt_report(
+            chain_id=self._rules.chain_id,
+            validator=self.validator.id,
+            key=self._peer_key,
+            epoch=tip.header.epoch,
+            height=tip.height,
+            head=tip.head,
+            vote=self._votes.latest,
+            last_index=last_index,
+            last_term=last_term,
+            log_digest=digest,
+            time_ms=self._environment.clock.time_ms(),
         )
+        self._in_background(lambda: publish_halt_report(self._config.home, tip.height, report))
+
+    def _in_background(self, work: Callable[[], object]) -> None:
+        """In the writer thread; what fails stands in the log and ends nothing."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except (NodeError, StorageError) as error:
+                _log.error("not written: %s", error)
+
+        self._worker.submit(guarded)
 
     def start(self) -> asyncio.Task[None]:
         """Begin to drive; the task ends when the node stops, with the error that stopped it."""

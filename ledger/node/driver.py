@@ -52,6 +52,7 @@ from ledger.node.finality import (
     read_height,
 )
 from ledger.node.forwarding import Forwarding
+from ledger.node.halt import HaltWatch
 from ledger.node.hearing import Accuse, Flight, Hearing, Serve
 from ledger.node.membership import Membership
 from ledger.node.peers import (
@@ -126,6 +127,8 @@ class DriverParts:
     accuse: Accuse
     report_divergence: Callable[[DivergenceError], None]
     """Write down what differs, in the worker."""
+    report_halt: Callable[[Tip, RawNode], None]
+    """Say durably that nothing is certified any more; begins, and does not wait."""
     blocks: BlockOptions
     consensus: ConsensusOptions
     clock: Clock
@@ -174,6 +177,7 @@ class Driver:
         self._next_tick_at = now
         self._progress_at = now
         self._snapshots_told_at = now
+        self._halt_watch = HaltWatch(parts.consensus.halt_after_ms)
         idle_ms = parts.clock.time_ms() - parts.tip.header.time
         rest_ms = max(0, parts.blocks.freshness_interval_ms - max(0, idle_ms))
         # Clients know no certificate for block 0: the first block is due at once.
@@ -331,6 +335,7 @@ class Driver:
         if self.provisional is not None:
             self._tell_progress(self._others)
         self._follow_others(now)
+        self._watch_halt(now)
         if self.is_leader:
             self._check_lead(now)
 
@@ -344,6 +349,11 @@ class Driver:
         request = self._catch_up.next_request(self.tip.height, now, connected)
         if request is not None:
             self._parts.links.send(*request)
+
+    def _watch_halt(self, now: int) -> None:
+        is_waiting = self.provisional is not None or self._is_in_flight() or len(self._pool) > 0
+        if self._halt_watch.is_due(now, self.tip.height, is_waiting=is_waiting):
+            self._parts.report_halt(self.tip, self._ordering)
 
     def _check_lead(self, now: int) -> None:
         """A leader that cannot do its work lets others (R8)."""
@@ -585,6 +595,7 @@ class Driver:
 
         self.provisional = provisional = await self.in_worker(work)
         self.flight = Flight(entry.index, entry.term, height)
+        self._progress_at = self._clock.monotonic_ms()
         self._is_certificate_possible = True
         if provisional.signature is not None:
             vote = self._make_vote(provisional, provisional.signature)
@@ -607,12 +618,8 @@ class Driver:
         contradiction = self._book.add(height, vote)
         if contradiction is not None:
             first, second = contradiction.first, contradiction.second
-            self._parts.accuse(
-                "double-vote",
-                vote.validator,
-                height,
-                (first.vote, first.signature, second.vote, second.signature),
-            )
+            validators = self.tip.validators.validator_set
+            self._parts.accuse(lambda keeper: keeper.keep_double_vote(first, second, validators))
         self._is_certificate_possible = True
 
     def note_certificate(self) -> None:
@@ -724,11 +731,11 @@ class Driver:
             block.block_hash.hex(),
             error.vote.block_hash.hex(),
         )
+        validators = provisional.tip.validators.validator_set
         self._parts.accuse(
-            "other-block-certified",
-            block.header.proposer,
-            provisional.height,
-            (block.proposal, error.certificate),
+            lambda keeper: keeper.keep_invalid_proposal(
+                block.proposal, "a quorum has certified another block of this height", validators
+            )
         )
 
         def work() -> None:

@@ -29,6 +29,7 @@ from ledger.model.block import BlockHeader, SignedVote
 from ledger.model.codec import decode, encode
 from ledger.model.proofs import CertifiedHead
 from ledger.model.wire import EncodingError
+from ledger.node.evidence import EvidenceKeeper
 from ledger.node.finality import read_vote
 from ledger.node.peers import (
     BlocksMessage,
@@ -40,7 +41,7 @@ from ledger.node.peers import (
     RaftMessage,
     VoteMessage,
 )
-from ledger.node.proposals import ProposalError, ReadProposal, read_proposal
+from ledger.node.proposals import CheckedBlock, ProposalError, ReadProposal, read_proposal
 from ledger.storage.layout import decode_number
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ CLOCK_AHEAD_MS_MAX: Final = 10_000
 TERM_STEP_MAX: Final = 2**32
 """How far ahead a term may be: no network has so many elections."""
 
-Accuse = Callable[[str, str, int, tuple[bytes, ...]], None]
-"""Keep evidence: its kind, the validator, the height, the signed pieces."""
+Accuse = Callable[[Callable[[EvidenceKeeper], object]], None]
+"""Keep evidence, somewhere else and a little later."""
 Serve = Callable[[str, ForwardMessage | BlocksRequest], None]
 """Answer what needs more than the driver; must not wait."""
 
@@ -348,8 +349,9 @@ class Hearing:
         if height <= tip.height:
             if self._parts.chain.blocks.header(height) == read.block.header:
                 return True
-            self._accuse_proposer(read, "other-block-at-certified-height")
-            self._refuse_leader(peer, f"another block {height} than the certified one")
+            reason = f"another block {height} than the certified one"
+            self._accuse_proposer(read, reason, entry.term)
+            self._refuse_leader(peer, reason)
             return False
         if height > tip.height + 1:
             return False  # its parent is not certified here yet
@@ -375,15 +377,41 @@ class Hearing:
                 lambda: finality.check(entry.data, tip, known=known, examine=examine)
             )
         except ProposalError as error:
-            self._accuse_proposer(read, "invalid-proposal")
+            self._accuse_proposer(read, str(error), entry.term)
             self._refuse_leader(peer, f"block {height}: {error}")
             return False
+        self._look_for_double_proposal(checked, entry.term)
         driver.checked = checked
         driver.flight = Flight(entry.index, entry.term, height)
         return True
 
-    def _accuse_proposer(self, read: ReadProposal, kind: str) -> None:
-        self._parts.accuse(kind, read.header.proposer, read.header.height, (read.encoded,))
+    def _accuse_proposer(self, read: ReadProposal, reason: str, term: int) -> None:
+        validators = self._driver.tip.validators.validator_set
+        self._parts.accuse(
+            lambda keeper: keeper.keep_invalid_proposal(read.encoded, reason, validators, term=term)
+        )
+
+    def _look_for_double_proposal(self, block: CheckedBlock, term: int) -> None:
+        """Another block of this height from the same proposer was here before."""
+        before, flight = self._driver.checked, self._driver.flight
+        if (
+            before is None
+            or flight is None
+            or (before.header.height, before.header.proposer)
+            != (block.header.height, block.header.proposer)
+            or before.block_hash == block.block_hash
+        ):
+            return
+        validators = self._driver.tip.validators.validator_set
+        self._parts.accuse(
+            lambda keeper: keeper.keep_double_proposal(
+                before.proposal,
+                block.proposal,
+                validators,
+                first_term=flight.term,
+                second_term=term,
+            )
+        )
 
     def _hear_snapshot(self, peer: str, message: Message) -> None:
         """The leader's log begins above this one's: the blocks are fetched first."""

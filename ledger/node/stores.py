@@ -23,6 +23,7 @@ from ledger.model.merkle_log import CompactRange
 from ledger.model.proofs import CertifiedHead
 from ledger.node.config import NodeConfig
 from ledger.node.errors import NodeError, usage_error
+from ledger.node.evidence import EVIDENCE_DIRECTORY
 from ledger.node.execution import initialise_chain
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.keys import (
@@ -61,6 +62,7 @@ class OpenedStores:
     tip: Tip
     no_vote_reason: str
     """Why this key must not vote, or an empty string."""
+    evidence: KeyValueStore
     voted_index: int
     """The log entry with the block above the tip that this key has voted for; 0 for none."""
 
@@ -78,7 +80,7 @@ def get_opener(engine: str) -> OpenStore:
         )
 
         # The votes are one record that is overwritten with every block: nothing to collect.
-        is_small = directory.name == VOTES_DIRECTORY
+        is_small = directory.name in (VOTES_DIRECTORY, EVIDENCE_DIRECTORY)
         size = WRITE_BUFFER_SIZE_SMALL if is_small else WRITE_BUFFER_SIZE
         return LevelDBStore(directory, write_buffer_size=size)
 
@@ -151,7 +153,9 @@ def open_stores(
         chain.check_genesis(genesis.genesis_hash)
         if is_vote_key_fresh(config.home, keys.vote.public_key):
             _begin_to_vote(config, chain, votes, failpoint)
-        opened = _check(chain, votes, genesis, rules)
+        evidence_store = open_store(config.data_path / EVIDENCE_DIRECTORY)
+        stack.callback(evidence_store.close)
+        opened = _check(chain, votes, evidence_store, genesis, rules)
         if opened.no_vote_reason and opened.tip.height == 0:
             # Nothing to serve, and nobody will ever certify anything with this key.
             raise NodeError(
@@ -184,7 +188,11 @@ def _begin_to_vote(
 
 
 def _check(
-    chain: ChainStore, votes: VoteRecordStore, genesis: Genesis, rules: NetworkRules
+    chain: ChainStore,
+    votes: VoteRecordStore,
+    evidence: KeyValueStore,
+    genesis: Genesis,
+    rules: NetworkRules,
 ) -> OpenedStores:
     def compute_state_root(version: int) -> bytes:
         try:
@@ -223,4 +231,4 @@ def _check(
         validators=validators,
         next_validators=validators,
     )
-    return OpenedStores(chain, votes, tip, opened.no_vote_reason, opened.voted_index)
+    return OpenedStores(chain, votes, tip, opened.no_vote_reason, evidence, opened.voted_index)
