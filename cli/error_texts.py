@@ -474,6 +474,26 @@ _NODE: Final = {
         "This release cannot order blocks for so many validators.",
         "Install a newer one.",
     ),
+    "NOT_PERMITTED": (
+        "The node's configuration does not allow what was asked of it.",
+        "On a development network set testing.isolation = true and start the node again.",
+    ),
+    "NOT_LEADER": (
+        "Only the validator that leads can do this.",
+        "Ask the leader; `pset network status` names it.",
+    ),
+    "PEER_UNKNOWN": (
+        "The network has no other validator of this id.",
+        "Name one that `pset network status` shows.",
+    ),
+    "ADMIN_SOCKET": (
+        "The socket for the node's operator cannot be used.",
+        "See what the error says of the path, the directory or the node that holds it.",
+    ),
+    "NODE_NOT_ANSWERING": (
+        "Nobody answers at the node's socket for its operator.",
+        "Start the node, or see its log.",
+    ),
     "KEY_SCHEME_WRONG": (
         "The validator's vote key is of another type than the network's certificate scheme asks for.",
         "Put the keys of this network's validator into the keys directory.",

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from ledger.model.receipts import ApiReason, ReceiptCode
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 class ApiError(Exception):
@@ -136,4 +138,101 @@ class LedgerNode(Protocol):
 
     def get_genesis(self) -> bytes:
         """The genesis document."""
+        ...
+
+    async def get_halt_report(self) -> bytes:
+        """The newest SignedHaltReport of this node; empty if there was never one."""
+        ...
+
+
+# What the operator asks for -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """Another validator as this one sees it; fields as in proto/psetledger/v1/admin.proto."""
+
+    id: str
+    address: str = ""
+    connected: bool = False
+    match_index: int = 0
+    progress: str = ""
+    heard_ms_ago: int | None = None
+    """None: nothing came from it since the start."""
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdminStatus:
+    """Fields as in proto/psetledger/v1/admin.proto."""
+
+    chain_id: str
+    node_id: str
+    role: str
+    term: int
+    leader: str
+    height: int
+    behind: int
+    voting: bool
+    voting_reason: str
+    last_index: int
+    committed_index: int
+    peers: Sequence[PeerStatus]
+    alarms: Sequence[str]
+    """In words; empty: nothing is the matter."""
+    evidence_count: int
+    software_version: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceItem:
+    """A piece of evidence as it is kept."""
+
+    evidence: bytes
+    """Canonical Evidence."""
+    weight: str
+    repeats_count: int
+
+
+class AdminPort(Protocol):
+    """The node as its operator sees it. Everything raises ApiError only."""
+
+    def get_status(self) -> AdminStatus:
+        """How it is, and why it does not vote."""
+        ...
+
+    def list_peers(self) -> Sequence[PeerStatus]:
+        """The other validators."""
+        ...
+
+    async def transfer_leadership(self, to: str) -> None:
+        """Hand the lead to a validator (empty: whose log is longest).
+
+        Raises NOT_LEADER, PEER_UNKNOWN.
+        """
+        ...
+
+    def isolate(self, validators: Sequence[str]) -> None:
+        """Hear these no more and tell them nothing. Raises NOT_PERMITTED, PEER_UNKNOWN."""
+        ...
+
+    def heal(self) -> None:
+        """Take back every `isolate`. Raises NOT_PERMITTED."""
+        ...
+
+    def set_log_level(self, level: str) -> None:
+        """`level` is one of LOG_LEVELS; until the node stops."""
+        ...
+
+    async def list_evidence(self, validator: str, limit: int) -> tuple[Sequence[EvidenceItem], int]:
+        """At most `limit` pieces, of one validator or (empty) of all; and how many there are."""
+        ...
+
+    async def get_halt_report(self) -> bytes:
+        """The newest SignedHaltReport of this node; empty if there was never one."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop the node; returns at once."""
         ...

@@ -13,8 +13,9 @@ import grpc.aio
 
 from ledger.api.calls import WAIT_MS_MAX
 from ledger.api.gate import CallGate
-from ledger.api.health import Health
+from ledger.api.health import HEALTH_SERVICE, Health
 from ledger.api.ports import LedgerNode
+from ledger.api.reflection import Reflection
 from ledger.api.services import (
     BLOCK_SERVICE,
     LEDGER_SERVICE,
@@ -64,10 +65,12 @@ class ApiServer:
         *,
         limits: ServerLimits,
         key_pair: Callable[[], tuple[bytes, bytes]],
+        reflection: bool = True,
     ) -> None:
         """`key_pair` gives private key and certificate chain in PEM, for each new connection.
 
-        It may be called in any thread. Raises OSError when the address cannot be used.
+        It may be called in any thread. `reflection`: tell whoever asks which services there are and
+        what their messages look like. Raises OSError when the address cannot be used.
         """
         self._server = grpc.aio.server(
             maximum_concurrent_rpcs=limits.calls_count_max + UNSERVED_COUNT_MAX,
@@ -95,6 +98,9 @@ class ApiServer:
         self._server.add_generic_rpc_handlers(
             [*generic_handlers(node, gate), health.generic_handler()]
         )
+        if reflection:
+            names = (*filter(None, _SERVICES), HEALTH_SERVICE)
+            self._server.add_generic_rpc_handlers(Reflection(names).generic_handlers())
 
         def configuration() -> Any:
             return grpc.ssl_server_certificate_configuration([key_pair()])

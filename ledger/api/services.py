@@ -161,9 +161,15 @@ def _node_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
     async def get_genesis(_: messages.GetGenesisRequest, _wait: int) -> messages.GetGenesisResponse:
         return messages.GetGenesisResponse(genesis=node.get_genesis())
 
+    async def get_halt_report(
+        _: messages.GetNodeHaltReportRequest, _wait: int
+    ) -> messages.GetNodeHaltReportResponse:
+        return messages.GetNodeHaltReportResponse(report=await node.get_halt_report())
+
     return {
         "GetStatus": unary(messages.GetNodeStatusRequest, get_status, gate),
         "GetGenesis": unary(messages.GetGenesisRequest, get_genesis, gate),
+        "GetHaltReport": unary(messages.GetNodeHaltReportRequest, get_halt_report, gate),
     }
 
 

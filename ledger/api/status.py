@@ -54,6 +54,9 @@ _BY_CODE: Final[dict[ReceiptCode | ApiReason, grpc.StatusCode]] = {
     ApiReason.OUTCOME_UNKNOWN: grpc.StatusCode.UNAVAILABLE,
     ApiReason.PENDING: grpc.StatusCode.DEADLINE_EXCEEDED,
     ApiReason.HEIGHT_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    ApiReason.NOT_PERMITTED: grpc.StatusCode.PERMISSION_DENIED,
+    ApiReason.NOT_LEADER: grpc.StatusCode.FAILED_PRECONDITION,
+    ApiReason.PEER_UNKNOWN: grpc.StatusCode.NOT_FOUND,
     ApiReason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 

@@ -66,6 +66,9 @@ class ApiOptions:
     streams_count_max: int = _option(
         1000, "Calls at once over one connection; more wait.", low=1, high=100_000
     )
+    reflection: bool = _option(
+        True, "Tell clients which services there are and what their messages look like."
+    )
     stop_grace_ms: int = _option(
         5000, "How long calls may take to end when the node stops.", low=0, high=600_000
     )

@@ -56,9 +56,11 @@ class Node:
         software_version: str,
         no_vote_reason: Callable[[], str],
         on_corruption: Callable[[CorruptionError], None],
+        read_halt_report: Callable[[], bytes] = bytes,
     ) -> None:
         """`readers` serve small reads, `large_readers` all others; `no_vote_reason` says why this
-        validator does not vote now, or is empty; `on_corruption` ends the node.
+        validator does not vote now, or is empty; `on_corruption` ends the node; `read_halt_report` gives
+        the newest one that was published, or nothing.
         """
         self._validator = validator
         self._rules = rules
@@ -74,6 +76,7 @@ class Node:
         self._software_version = software_version
         self._no_vote_reason = no_vote_reason
         self._on_corruption = on_corruption
+        self._read_halt_report = read_halt_report
 
     # Writes ---------------------------------------------------------------------------------------
 
@@ -166,6 +169,9 @@ class Node:
 
     def get_genesis(self) -> bytes:
         return self._genesis
+
+    async def get_halt_report(self) -> bytes:
+        return await self._read_much(self._read_halt_report)
 
     async def _read(self, work: Callable[[], _T]) -> _T:
         return await self._run(self._readers, work)

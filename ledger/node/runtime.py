@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Final
 
 from ledger.api.server import ApiServer, ServerLimits
+from ledger.model.genesis import Genesis
 from ledger.node.clock import SystemClock
 from ledger.node.config import NodeConfig
-from ledger.node.core import Environment, NodeCore
-from ledger.node.errors import NodeError
+from ledger.node.core import Environment, NodeCore, find_validator
+from ledger.node.errors import NodeError, usage_error
 from ledger.node.failpoints import FAILPOINTS_BY_NAME, FailpointHook, kill_at, pass_by
 from ledger.node.keys import load_validator_keys
+from ledger.node.peers import NO_LINKS
 from ledger.node.stores import get_opener, load_genesis
 from ledger.node.tls import LeafIssuer
+from ledger.node.transport.transport import PeerTransport
 
 _log = logging.getLogger(__name__)
+
+TRANSPORT_GRACE_MS: Final = 500
+"""How long what is queued for other validators may take to leave when the node stops."""
 
 
 def system_environment(config: NodeConfig) -> Environment:
@@ -38,12 +45,18 @@ class NodeRuntime:
     """A running node. Belongs to one event loop."""
 
     def __init__(
-        self, config: NodeConfig, core: NodeCore, server: ApiServer, driving: asyncio.Task[None]
+        self,
+        config: NodeConfig,
+        core: NodeCore,
+        server: ApiServer,
+        transport: PeerTransport | None,
+        driving: asyncio.Task[None],
     ) -> None:
         """Use `start`."""
         self._config = config
         self._core = core
         self._server = server
+        self._transport = transport
         self._driving = driving
         self._is_stopped = False
 
@@ -56,19 +69,28 @@ class NodeRuntime:
         environment = environment or system_environment(config)
         encoded, genesis = load_genesis(config.genesis_path)
         keys = load_validator_keys(config.home)
-        core = NodeCore(config, genesis, encoded, keys, environment)
+        validator = find_validator(genesis, config.node.id, keys)
+        issuer = LeafIssuer(
+            keys.tls,
+            validator.tls_certificate,
+            validator.id,
+            time_ms=environment.clock.time_ms,
+            names=config.api.names,
+        )
+        transport = _make_transport(config, genesis, issuer)
+        core: NodeCore | None = None
         try:
-            issuer = LeafIssuer(
-                keys.tls,
-                core.validator.tls_certificate,
-                core.validator.id,
-                time_ms=environment.clock.time_ms,
-                names=config.api.names,
-            )
+            core = NodeCore(config, genesis, encoded, keys, environment, transport or NO_LINKS)
             server = _make_server(config, core, issuer)
         except BaseException:
-            await core.stop()
+            if core is not None:
+                await core.stop()
+            if transport is not None:
+                await transport.stop(0)
             raise
+        if transport is not None:
+            transport.attach(core.listener)
+            await transport.start()
         driving = core.start()
         await server.start()
         _log.info(
@@ -79,7 +101,7 @@ class NodeRuntime:
             server.port,
             core.driver.no_vote_reason or "yes",
         )
-        return cls(config, core, server, driving)
+        return cls(config, core, server, transport, driving)
 
     @property
     def port(self) -> int:
@@ -103,9 +125,45 @@ class NodeRuntime:
         _log.info("stopping height=%d", self._core.driver.tip.height)
         self._server.set_serving(serving=False)
         await self._core.stop_driving()
+        if self._transport is not None:
+            # The last votes and answers still leave.
+            await self._transport.stop(TRANSPORT_GRACE_MS)
         await self._server.stop(self._config.api.stop_grace_ms)
         self._core.close()
         _log.info("stopped height=%d", self._core.driver.tip.height)
+
+
+def _make_transport(
+    config: NodeConfig, genesis: Genesis, issuer: LeafIssuer
+) -> PeerTransport | None:
+    """Links to the other validators; None in a network of one. Raises NodeError."""
+    others = {v.id for v in genesis.validators} - {config.node.id}
+    if not others:
+        return None
+    addresses = config.peer_addresses
+    missing = sorted(others - addresses.keys())
+    if missing:
+        raise usage_error(
+            "PEER_ADDRESS_MISSING",
+            f"peers.addresses in config.toml names no address for {', '.join(missing)}",
+            'Add "id=host:port" for each of them.',
+        )
+    try:
+        return PeerTransport(
+            config.node.id,
+            genesis.chain_id,
+            lambda: genesis.validators,
+            {peer: address for peer, address in addresses.items() if peer in others},
+            config.peer_listen_address,
+            issuer,
+            config.peers,
+            keepalive_ms=config.consensus.election_timeout_ms,
+            is_isolation_allowed=config.testing.isolation,
+        )
+    except OSError as error:
+        raise NodeError(
+            "LISTEN_FAILED", str(error), "Choose another address in peers.listen, or free this one."
+        ) from None
 
 
 def _make_server(config: NodeConfig, core: NodeCore, issuer: LeafIssuer) -> ApiServer:
@@ -124,6 +182,7 @@ def _make_server(config: NodeConfig, core: NodeCore, issuer: LeafIssuer) -> ApiS
                 streams_count_max=config.api.streams_count_max,
             ),
             key_pair=key_pair,
+            reflection=config.api.reflection,
         )
     except OSError as error:
         raise NodeError(

@@ -562,6 +562,11 @@ class NodeServiceStub:
                 request_serializer=psetledger_dot_v1_dot_services__pb2.GetGenesisRequest.SerializeToString,
                 response_deserializer=psetledger_dot_v1_dot_services__pb2.GetGenesisResponse.FromString,
                 _registered_method=True)
+        self.GetHaltReport = channel.unary_unary(
+                '/psetledger.v1.NodeService/GetHaltReport',
+                request_serializer=psetledger_dot_v1_dot_services__pb2.GetNodeHaltReportRequest.SerializeToString,
+                response_deserializer=psetledger_dot_v1_dot_services__pb2.GetNodeHaltReportResponse.FromString,
+                _registered_method=True)
 
 
 class NodeServiceServicer:
@@ -579,6 +584,13 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHaltReport(self, request, context):
+        """The newest one of this node, in ledger.proto: empty where nothing ever stood still.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -591,6 +603,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.GetGenesis,
                     request_deserializer=psetledger_dot_v1_dot_services__pb2.GetGenesisRequest.FromString,
                     response_serializer=psetledger_dot_v1_dot_services__pb2.GetGenesisResponse.SerializeToString,
+            ),
+            'GetHaltReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHaltReport,
+                    request_deserializer=psetledger_dot_v1_dot_services__pb2.GetNodeHaltReportRequest.FromString,
+                    response_serializer=psetledger_dot_v1_dot_services__pb2.GetNodeHaltReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -647,6 +664,33 @@ class NodeService:
             '/psetledger.v1.NodeService/GetGenesis',
             psetledger_dot_v1_dot_services__pb2.GetGenesisRequest.SerializeToString,
             psetledger_dot_v1_dot_services__pb2.GetGenesisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHaltReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/psetledger.v1.NodeService/GetHaltReport',
+            psetledger_dot_v1_dot_services__pb2.GetNodeHaltReportRequest.SerializeToString,
+            psetledger_dot_v1_dot_services__pb2.GetNodeHaltReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -169,12 +169,16 @@ class NodeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> NodeServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetNodeStatusRequest, _services_pb2.GetNodeStatusResponse]
     GetGenesis: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetGenesisRequest, _services_pb2.GetGenesisResponse]
+    GetHaltReport: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetNodeHaltReportRequest, _services_pb2.GetNodeHaltReportResponse]
+    """The newest one of this node, in ledger.proto: empty where nothing ever stood still."""
 
 @_typing.type_check_only
 class NodeServiceAsyncStub(NodeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_services_pb2.GetNodeStatusRequest, _services_pb2.GetNodeStatusResponse]  # type: ignore[assignment]
     GetGenesis: _aio.UnaryUnaryMultiCallable[_services_pb2.GetGenesisRequest, _services_pb2.GetGenesisResponse]  # type: ignore[assignment]
+    GetHaltReport: _aio.UnaryUnaryMultiCallable[_services_pb2.GetNodeHaltReportRequest, _services_pb2.GetNodeHaltReportResponse]  # type: ignore[assignment]
+    """The newest one of this node, in ledger.proto: empty where nothing ever stood still."""
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -190,5 +194,13 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _services_pb2.GetGenesisRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_services_pb2.GetGenesisResponse, _abc.Awaitable[_services_pb2.GetGenesisResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetHaltReport(
+        self,
+        request: _services_pb2.GetNodeHaltReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_services_pb2.GetNodeHaltReportResponse, _abc.Awaitable[_services_pb2.GetNodeHaltReportResponse]]:
+        """The newest one of this node, in ledger.proto: empty where nothing ever stood still."""
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
