@@ -20,19 +20,17 @@ from cli.context import CliContext, pass_context
 from cli.errors import CommandError, ExitCode
 from cli.network_place import development_directory, dir_option
 from cli.network_quorum import Quorum
+from cli.node_administration import administration
 from cli.output import details
 from cli.wording import listed
 
 if TYPE_CHECKING:
-    from ledger.api.admin_client import AdminClient
     from ledger.node.node_state import NodeState
 
 SIGNALS: Final = ("KILL", "TERM", "INT", "STOP", "CONT")
 ENDING_SIGNALS: Final = ("KILL", "TERM", "INT")
 LEADER: Final = "leader"
 ALL: Final = "all"
-ADMIN_SOCKET: Final = "admin.sock"
-"""In a node's home."""
 
 
 @click.command(
@@ -171,7 +169,7 @@ def isolate(context: CliContext, nodes: tuple[str, ...], directory: Path | None)
             remedy="Make a network of several: pset network up --nodes 3.",
         )
     for validator, state in chosen.items():
-        with _administration(state) as client:
+        with administration(state.home) as client:
             client.isolate([other for other in ids if other != validator])
     left = sum(_votes(state) for state in states if state.validator not in chosen)
     quorum = Quorum(len(ids), _fault_model(place))
@@ -196,7 +194,7 @@ def heal(context: CliContext, directory: Path | None) -> None:
     if not running:
         raise not_running(ALL)
     for state in running:
-        with _administration(state) as client:
+        with administration(state.home) as client:
             client.heal()
     names = [state.validator for state in running]
     context.output.result("Healing", {"nodes": names}, f"healed    {', '.join(names)}")
@@ -249,13 +247,6 @@ def not_running(node: str) -> CommandError:
         remedy="See `pset network status`; start it with `pset network start`.",
         exit_code=ExitCode.CANNOT_TELL,
     )
-
-
-def _administration(state: NodeState) -> AdminClient:
-    """What only who may enter the node's home may ask of it."""
-    from ledger.api.admin_client import AdminClient
-
-    return AdminClient(state.home / ADMIN_SOCKET)
 
 
 def _unknown_node(node: str, place: Path, known: Sequence[str]) -> CommandError:

@@ -6,16 +6,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Self
 
 import pytest
 
 from cli.errors import CommandError
 from cli.network_faults import choose_nodes, loss_question
+from ledger.api import admin_client
 from ledger.api.ports import NodeStatus
 from ledger.node import dev_processes, process
 from ledger.node.node_state import NodeState
@@ -239,11 +239,28 @@ class Admin:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str] | None]:
-    module = ModuleType("ledger.api.admin_client")
     Admin.asked = {}
-    monkeypatch.setattr(module, "AdminClient", Admin, raising=False)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(admin_client, "AdminClient", Admin)
     return Admin.asked
+
+
+def test_a_node_that_refuses_or_is_silent_is_told_with_its_code(
+    cluster: Path,
+    show: Callable[[Sequence[NodeState]], None],
+    asked: dict[str, list[str] | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    show([state(f"n{number}", home=cluster) for number in range(1, 12)])
+    for code, exit_code in (("NOT_PERMITTED", 2), (admin_client.NOT_ANSWERING, 4)):
+
+        def refuse(_self: Admin, code: str = code) -> None:
+            raise admin_client.AdminClientError(code, "no", "Ask its operator.")
+
+        monkeypatch.setattr(Admin, "heal", refuse)
+        ended = run("network", "heal", "--dir", str(cluster), "-o", "json")
+        assert (ended.exit, ended.error["code"]) == (exit_code, code)
+        assert ended.error["remedy"] == "Ask its operator."
+    assert not asked
 
 
 def test_each_that_is_isolated_is_cut_off_from_all_others(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.node_status import leader_words, status_data, status_rows
-from ledger.api.ports import NodeStatus
+from cli.node_status import leader_words, peer_lines, status_data, status_rows
+from ledger.api.ports import AdminStatus, NodeStatus, PeerStatus
 from ledger.model.genesis import Genesis
 from ledger.node.dev_network import read_genesis
 from ledger.node.node_state import NodeState
@@ -84,6 +84,72 @@ def test_one_that_does_not_answer(
 )
 def test_who_leads(leader: str, words: str) -> None:
     assert leader_words(leader, "n3") == words
+
+
+PEERS = (
+    PeerStatus("n10", "127.0.0.1:10", connected=True, heard_ms_ago=12, match_index=9),
+    PeerStatus("n2", "127.0.0.1:2", connected=False, heard_ms_ago=840_000),
+    PeerStatus("n4", "127.0.0.1:4", connected=True, heard_ms_ago=1_000, isolated=True),
+    PeerStatus("n5", "127.0.0.1:5"),
+)
+TOLD = AdminStatus(
+    chain_id="dev:00",
+    node_id="n3",
+    role="validator",
+    term=41,
+    leader="n2",
+    height=1_234,
+    behind=5,
+    voting=False,
+    voting_reason="it is behind",
+    last_index=9,
+    committed_index=9,
+    peers=PEERS,
+    alarms=("QUORUM_LOST: 4 of 11 answer", "the disk is nearly full", "NOT_VOTING: it is behind"),
+    evidence_count=2,
+    software_version="1.4",
+    time=0,
+)
+
+
+def test_what_only_its_operator_is_told(cluster: Path, genesis: Genesis) -> None:
+    held = state(cluster, replace(STATUS, voting=False, voting_reason="it is behind"))
+    rows = dict(status_rows(held, genesis, TOLD))
+    assert "behind 5   term 41" in rows["height"]
+    assert rows["peers"] == [
+        "n2 lost, heard 14 minutes ago",
+        "n4 cut off, heard 1 second ago",
+        "n5 lost, never heard",
+        "n10 ok, heard 12 ms ago",
+    ]
+    data = status_data(held, genesis, TOLD)
+    assert (data["behind"], data["evidence_count"]) == (5, 2)
+    assert data["alarms"] == [
+        {"code": "NOT_VOTING", "text": "it is behind"},
+        {"code": "QUORUM_LOST", "text": "4 of 11 answer"},
+        {"code": "NODE_ALARM", "text": "the disk is nearly full"},
+    ]
+    assert data["peers"][1] == {
+        "id": "n4",
+        "address": "127.0.0.1:4",
+        "connected": True,
+        "heard_ms_ago": 1_000,
+        "isolated": True,
+        "match_index": 0,
+    }
+    assert peer_lines(()) == []
+
+
+def test_without_that_the_rest_is_shown(cluster: Path, genesis: Genesis) -> None:
+    data = status_data(state(cluster, STATUS), genesis)
+    assert data["peers"] is data["behind"] is data["evidence_count"] is None
+    assert dict(status_rows(state(cluster, STATUS), genesis))["peers"] is None
+
+
+def test_a_leader_is_called_one(cluster: Path, genesis: Genesis) -> None:
+    rows = dict(status_rows(state(cluster, replace(STATUS, leader="n3")), genesis))
+    assert rows["n3"].startswith("leader of ")
+    assert rows["height"].endswith("(leader: this one)")
 
 
 def test_of_several_one_must_be_named(cluster: Path) -> None:
