@@ -72,6 +72,13 @@ def vote(number: int, size: int = 0) -> VoteMessage:
     return VoteMessage(b"%d" % number + bytes(size), b"signature")
 
 
+async def until(is_true: Callable[[], bool]) -> None:
+    """Return when something is so of which nobody is told; the loop turns meanwhile."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not is_true():  # noqa: ASYNC110 - counters tell nobody when they change
+            await asyncio.sleep(0)
+
+
 class Recorder:
     """A listener that keeps what it is told, and waits for it."""
 

@@ -141,7 +141,8 @@ class PeerLink:
 
     def wake(self) -> None:
         """The peer is there: do not wait for the next attempt."""
-        self._is_woken.set()
+        if not self.is_connected:
+            self._is_woken.set()
 
     async def stop(self, grace_ms: int) -> None:
         """Send what is queued if the link stands and the grace allows it, then close."""
@@ -165,7 +166,9 @@ class PeerLink:
             begun_at = loop.time()
             try:
                 await self._connect_and_send()
-            except _BrokenError as error:
+            except Exception as error:  # noqa: BLE001 - whatever breaks a link, it is made anew
+                if not isinstance(error, _BrokenError):
+                    _log.exception("peer link failed peer=%s", self.peer)
                 if loop.time() - begun_at >= BACKOFF_MS_MAX / 1000:
                     backoff_ms = BACKOFF_MS_MIN
                 self._broke(str(error))

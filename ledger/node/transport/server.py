@@ -253,6 +253,7 @@ class PeerServer:
         if older is not None:
             self._end(older, grpc.StatusCode.ABORTED, "the validator opened a newer stream")
         incoming = self._incoming[peer] = _Incoming(task)
+        self._logged = {known for known in self._logged if known[0] != peer}
         traffic = self._traffic_of(peer)
         try:
             await context.send_initial_metadata((ACCEPTED_METADATA,))

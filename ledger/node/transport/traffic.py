@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PeerTraffic:
-    """A snapshot for metrics and status. Messages, frames and bytes of encoded messages."""
+    """A snapshot for metrics and status; bytes are those of the messages in their frames."""
 
     is_connected: bool
     """Messages to the validator leave."""

@@ -163,8 +163,8 @@ def test_the_sender_in_the_hello_is_the_certificates() -> None:
                 grpc.StatusCode.PERMISSION_DENIED, f"the certificate is not that of {sender}"
             )
         # A validator does not talk to itself over the network.
-        end = await attempt(made, port, make_issuer(N1), hello("n1"))
-        assert end.code is grpc.StatusCode.UNAUTHENTICATED
+        async with raw_stream(port, N1, make_issuer(N1)) as call:
+            assert (await ended(call)).code is grpc.StatusCode.UNAUTHENTICATED
 
     run(scenario)
 
