@@ -78,6 +78,24 @@ OPERATIONS: Final = {
         "counted: that takes effect only when the grantor's own grantor repeats it within 30 days.",
         NQF_ACT,
     ),
+    "AdmitValidator": Meaning(
+        "Admits a validator of an organisation as a learner: it receives everything and votes on "
+        "nothing. Its id, keys and certificate are used once, for ever.",
+        f"{PROTOCOL} §9",
+    ),
+    "ActivateValidator": Meaning(
+        "Makes a learner a validator, two blocks later. Its own vote key signs a block of the last "
+        "100, which shows that it has caught up; it can take another's place in the same change.",
+        f"{PROTOCOL} §9",
+    ),
+    "RemoveValidator": Meaning(
+        "Ends a validator, two blocks later, or a learner at once; for ever. What it signed before "
+        "stays good.",
+        f"{PROTOCOL} §9",
+    ),
+    "UpdateValidatorAddress": Meaning(
+        "Says at which host and port the other validators reach one.", f"{PROTOCOL} §9"
+    ),
 }
 """By name of the operation's class."""
 
@@ -94,6 +112,7 @@ FIELDS: Final = {
         "Version of the status list that the changes were made for; a stale one is refused whole.",
         OPERATIONS_PROTO,
     ),
+    "block_hash": Meaning("Hash of the block at `height` that the newcomer has.", OPERATIONS_PROTO),
     "bits": Meaning("Bits of an entry of the status list: 1, or 2, 4, 8.", OPERATIONS_PROTO),
     "checksum": Meaning("SHA-256 of the content, 32 bytes.", OPERATIONS_PROTO),
     "code": Meaning("The site's code within its organisation, such as 2.", OPERATIONS_PROTO),
@@ -127,6 +146,11 @@ FIELDS: Final = {
     ),
     "grant_id": Meaning("The grant meant, as its receipt named it.", OPERATIONS_PROTO),
     "grantee": Meaning("DID of the organisation that gets the powers.", OPERATIONS_PROTO),
+    "height": Meaning(
+        "Height of a block that the newcomer has; at most 100 below the one the activation comes "
+        "into.",
+        OPERATIONS_PROTO,
+    ),
     "idempotency_key": Meaning(
         "16 bytes that name this wish of this author. Sent again with the same operation it gives "
         "the first receipt again; with another operation it is refused.",
@@ -148,6 +172,9 @@ FIELDS: Final = {
         "How long the retired key stays valid, in ms; 0 when it was compromised.", OPERATIONS_PROTO
     ),
     "owner": Meaning("DID of the organisation whose status list it is.", OPERATIONS_PROTO),
+    "peer_address": Meaning(
+        "Where the other validators reach this one, host:port in small letters.", OPERATIONS_PROTO
+    ),
     "powers": Meaning(
         "What the grantee may do, words of the charter such as issue-statement-of-results.",
         "the power table in the charter (parameter/powers)",
@@ -160,6 +187,9 @@ FIELDS: Final = {
         OPERATIONS_PROTO,
     ),
     "remove_services": Meaning("Service endpoints to end, by id.", OPERATIONS_PROTO),
+    "replaces": Meaning(
+        "An active validator that leaves with the same change; empty: none.", OPERATIONS_PROTO
+    ),
     "request": Meaning(
         "The organisation's own request: names, type and keys. Its DID is derived from these bytes.",
         f"{PROTOCOL} §2",
@@ -176,6 +206,9 @@ FIELDS: Final = {
         "the power table in the charter (parameter/powers)",
     ),
     "set_services": Meaning("Service endpoints to add or to change.", OPERATIONS_PROTO),
+    "signature": Meaning(
+        "The newcomer's vote key over chain, id, height and block hash.", f"{PROTOCOL} §2"
+    ),
     "size": Meaning(
         "Entries of the status list, at least 131,072: the crowd in which one credential hides.",
         "W3C Bitstring Status List 1.0",
@@ -193,6 +226,12 @@ FIELDS: Final = {
         "Last day of the grant, inclusive; 0: open. For providers at most five years less a day.",
         "QCTO accreditation policy; the power table in the charter (parameter/powers)",
     ),
+    "validator": Meaning(
+        "The newcomer: id, organisation, vote key with its proof of possession, peer key, TLS "
+        "certificate.",
+        OPERATIONS_PROTO,
+    ),
+    "validator_id": Meaning("The validator meant.", OPERATIONS_PROTO),
     "values": Meaning(
         "New values of the places in `indexes`, one byte each, in the same order.",
         OPERATIONS_PROTO,
@@ -214,6 +253,10 @@ CODE_SOURCES: Final = {
     "REVOCATION_IS_FINAL": "W3C Bitstring Status List 1.0",
     "NOT_AUTHORISED": "the authorisation rules in the charter (parameter/rules)",
     "KEY_NOT_AUTHORISED": f"{PROTOCOL} §3",
+    "WOULD_LOSE_QUORUM": f"{PROTOCOL} §9",
+    "CHANGE_PENDING": f"{PROTOCOL} §9",
+    "ACTIVATION_STALE": f"{PROTOCOL} §9",
+    "VALIDATOR_KEY_USED": f"{PROTOCOL} §9",
     "IDEMPOTENCY_KEY_REUSED": f"{PROTOCOL} §3",
     "EXPIRED": f"{PROTOCOL} §3",
     "EXPIRY_TOO_FAR": f"{PROTOCOL} §3",

@@ -16,22 +16,25 @@ from typing import Any, Final
 from cli.errors import CommandError
 from ledger.model import schema
 from ledger.model.authorisation import resource_type_label
-from ledger.model.block import ValidatorSet
 from ledger.model.identifiers import (
     is_code_system,
     is_code_value,
+    is_validator_id,
     network_of_did,
     parse_resource_url,
     resource_url,
 )
 from ledger.model.operations import ResourceType
 from ledger.model.records import (
+    ActiveSetRecord,
     DidRecord,
     GrantRecord,
     HeldGrantsRecord,
     IdempotencyRecord,
     ListRecord,
+    MemberRecord,
     OrganisationRecord,
+    RecentBlockRecord,
     ReferenceRecord,
     ResourceNameRecord,
     ResourceRecord,
@@ -58,7 +61,11 @@ FORMS: Final = (
     "status-lists/DID[/N]",
     "status-chunk/URL/N",
     "parameter/NAME",
-    "validators",
+    "validator/ID",
+    "validators[/N]",
+    "validator-key/HEX",
+    "active-set",
+    "recent-block/N",
     "idempotency/DID/HEX",
     "hex:DIGITS",
 )
@@ -184,6 +191,28 @@ def _read_chunk(rest: str) -> _Found:
     return schema.status_chunk_key(*parsed, number), None
 
 
+def _read_validator(rest: str) -> _Found:
+    return (schema.validator_key(rest), MemberRecord) if is_validator_id(rest) else None
+
+
+def _read_validators(rest: str) -> _Found:
+    name, number = _split_number(f"/{rest}" if rest else "")
+    return None if name else _child(schema.validators_key(), ListRecord, number)
+
+
+def _read_validator_key(rest: str) -> _Found:
+    try:
+        key_hash = bytes.fromhex(rest)
+    except ValueError:
+        return None
+    return (schema.validator_key_key(key_hash), ReferenceRecord) if key_hash else None
+
+
+def _read_recent_block(rest: str) -> _Found:
+    _, number = _split_number(f"/{rest}")
+    return None if number is None else (schema.recent_block_key(number), RecentBlockRecord)
+
+
 def _read_idempotency(rest: str) -> _Found:
     did, _, digits = rest.partition("/")
     try:
@@ -197,7 +226,11 @@ def _read_idempotency(rest: str) -> _Found:
 
 _READERS: Final[dict[str, Callable[[str], _Found]]] = {
     "parameter": _by_name(schema.parameter_key, None),
-    "validators": lambda rest: None if rest else (schema.validators_key(), ValidatorSet),
+    "validator": _read_validator,
+    "validators": _read_validators,
+    "validator-key": _read_validator_key,
+    "active-set": lambda rest: None if rest else (schema.active_set_key(), ActiveSetRecord),
+    "recent-block": _read_recent_block,
     "did": _by_did(schema.did_key, DidRecord),
     "organisation": _by_did(schema.organisation_key, OrganisationRecord),
     "short-name": _by_name(schema.short_name_key, ReferenceRecord),
@@ -255,6 +288,7 @@ def _split(rest: bytes, count: int) -> list[bytes] | None:
 
 
 _COMPONENTS_MAX: Final = {
+    "validators": 2,
     "code": 2,
     "organisations": 2,
     "grants-by-grantor": 2,
@@ -299,7 +333,10 @@ def _write_resources(name: str, parts: list[bytes]) -> str:
 
 
 _WRITERS: Final[dict[str, Callable[[str, list[bytes]], str]]] = {
-    "validators": lambda name, _: name,
+    "validators": lambda name, parts: "/".join([name, *map(_number, parts[1:])]),
+    "validator-key": lambda name, parts: f"{name}/{parts[0].hex()}",
+    "active-set": lambda name, _: name,
+    "recent-block": lambda name, parts: f"{name}/{_number(parts[0])}",
     "organisations": lambda name, parts: "/".join(
         filter(None, [name, parts[0].decode("ascii"), *map(_number, parts[1:])])
     ),

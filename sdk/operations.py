@@ -19,16 +19,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from ledger.model import operations as model
+from ledger.model.block import Validator as ModelValidator
 from ledger.model.canonical_json import JsonError, encode_json
 from ledger.model.civil_date import OPEN_END
 from ledger.model.codec import encode
-from ledger.model.hashes import possession_message
+from ledger.model.hashes import activation_message, possession_message
 from ledger.model.identifiers import network_of_did
-from ledger.model.keys import KeyFormatError, KeyRole
+from ledger.model.keys import KeyFormatError, KeyRole, KeyType
 from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from ledger.model.transaction import Operation as ModelOperation
 from sdk.accreditations import parse_reason
-from sdk.arguments import check_signer, check_text
+from sdk.arguments import check_bytes, check_integer, check_signer, check_text
 from sdk.errors import CallerError
 from sdk.moments import day_number, to_ms
 from sdk.organisation_requests import OrganisationRequestFile, parse_request
@@ -116,14 +117,7 @@ class NewKey:
 
     def to_model(self) -> model.NewKey:
         """As the ledger knows it."""
-        from ledger.model.keys import KeyType
-
-        try:
-            key_type = KeyType.from_label(self.type)
-        except KeyFormatError as error:
-            raise CallerError(
-                error.text, code=error.code, remedy="Choose ed25519, p256 or bls."
-            ) from None
+        key_type = _parse_key_type(self.type)
         entry = model.KeyEntry(self.key_id, _parse_role(self.role), key_type, self.public_key)
         return model.NewKey(entry, self.possession)
 
@@ -358,6 +352,113 @@ class WithdrawAccreditation(Operation):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A newcomer among the validators: its public keys and certificate, made by its own node."""
+
+    id: str
+    """1 to 32 of a-z, 0-9 and hyphen; used once, for ever."""
+    organisation: str
+    """DID of who runs it."""
+    vote_key_type: str
+    """bls ed25519, as the network's certificate scheme has it."""
+    vote_key: bytes
+    vote_possession: bytes
+    """Proof of possession of a BLS key; empty for Ed25519."""
+    peer_key: bytes
+    tls_certificate: bytes
+    """DER."""
+
+    def to_model(self) -> ModelValidator:
+        """As the ledger knows it."""
+        return ModelValidator(
+            id=self.id,
+            organisation=_check_did(self.organisation, "organisation"),
+            vote_key_type=_parse_key_type(self.vote_key_type),
+            vote_key=self.vote_key,
+            vote_possession=self.vote_possession,
+            peer_key=self.peer_key,
+            tls_certificate=self.tls_certificate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitValidator(Operation):
+    """Admit a validator as a learner: it receives everything and votes on nothing."""
+
+    validator: Validator
+    peer_address: str
+    """host:port, where the other validators reach it."""
+
+    def to_model(self) -> model.AdmitValidator:
+        return model.AdmitValidator(self.validator.to_model(), self.peer_address)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateValidator(Operation):
+    """Make a learner a validator, from two blocks later on."""
+
+    validator_id: str
+    height: int
+    """Of a certified block that the newcomer has; at most 100 below the one this comes into."""
+    block_hash: bytes
+    signature: bytes
+    """Of the newcomer's vote key."""
+    replaces: str | None = None
+    """An active validator that leaves with the same change."""
+
+    @classmethod
+    def prove(
+        cls,
+        chain_id: str,
+        validator_id: str,
+        height: int,
+        block_hash: bytes,
+        vote_key: Signer,
+        *,
+        replaces: str | None = None,
+    ) -> ActivateValidator:
+        """Sign with the newcomer's vote key that it has a block of this ledger.
+
+        Raises:
+            KeyAccessError: the signer cannot sign.
+        """
+        check_text(chain_id, "chain_id")
+        check_text(validator_id, "validator_id")
+        check_integer(height, "height")
+        check_bytes(block_hash, "block_hash")
+        check_signer(vote_key, "vote_key")
+        message = activation_message(chain_id, validator_id, height, block_hash)
+        return cls(validator_id, height, block_hash, vote_key.sign(message), replaces)
+
+    def to_model(self) -> model.ActivateValidator:
+        return model.ActivateValidator(
+            self.validator_id, self.height, self.block_hash, self.signature, self.replaces or ""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveValidator(Operation):
+    """End a validator, from two blocks later on, or a learner; for ever."""
+
+    validator_id: str
+
+    def to_model(self) -> model.RemoveValidator:
+        return model.RemoveValidator(self.validator_id)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateValidatorAddress(Operation):
+    """Say where the other validators reach one."""
+
+    validator_id: str
+    peer_address: str
+    """host:port"""
+
+    def to_model(self) -> model.UpdateValidatorAddress:
+        return model.UpdateValidatorAddress(self.validator_id, self.peer_address)
+
+
 def _check_did(value: str, name: str) -> str:
     # Names are the Accreditor's: they cost a read, and an operation is a value.
     if network_of_did(value) is None:
@@ -386,6 +487,15 @@ def _parse_role(role: str) -> KeyRole:
     except KeyFormatError as error:
         raise CallerError(
             error.text, code=error.code, remedy="Choose admin, ledger, issue or recovery."
+        ) from None
+
+
+def _parse_key_type(label: str) -> KeyType:
+    try:
+        return KeyType.from_label(label)
+    except KeyFormatError as error:
+        raise CallerError(
+            error.text, code=error.code, remedy="Choose ed25519, p256 or bls."
         ) from None
 
 

@@ -240,12 +240,19 @@ _SUBMITS: Final[JsonObject] = {"all": [{"key_role": "ledger"}, {"organisation_ac
 _SUBMITS_OWN: Final[JsonObject] = {
     "all": [{"key_role": "ledger"}, {"organisation_active": True}, {"owner": True}]
 }
+# Root powers come from genesis alone: who holds one is the authority. Not with a key that is on line:
+# who may change the validators could change everything.
+_ADMITS: Final[JsonObject] = {"power_any": list[JsonValue](ROOT_POWERS)}
 _CONTROLS: Final[JsonObject] = {"all": [{"key_role": "admin"}, {"owner": True}]}
 
 
 def _default_rules(vouching_powers: list[str]) -> dict[str, JsonObject]:
     return {
+        "ActivateValidator": {
+            "all": [{"key_role": "admin"}, {"organisation_active": True}, {"owner": True}]
+        },
         "AddSite": _SUBMITS_OWN,
+        "AdmitValidator": {"all": [{"key_role": "admin"}, {"organisation_active": True}, _ADMITS]},
         "CreateStatusList": _SUBMITS,
         "EndorseOrganisation": {
             "all": [
@@ -265,10 +272,18 @@ def _default_rules(vouching_powers: list[str]) -> dict[str, JsonObject]:
             ]
         },
         "ReinstateAccreditation": _SUBMITS_OWN,
+        "RemoveValidator": {
+            "all": [
+                {"key_role": "admin"},
+                {"organisation_active": True},
+                {"any": [{"owner": True}, _ADMITS]},
+            ]
+        },
         "RotateKey": _CONTROLS,
         "SuspendAccreditation": _SUBMITS_OWN,
         "UpdateDid": _CONTROLS,
         "UpdateStatusList": _SUBMITS_OWN,
+        "UpdateValidatorAddress": _SUBMITS_OWN,
         "WithdrawAccreditation": _SUBMITS_OWN,
     }
 

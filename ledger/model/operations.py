@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from ledger.model.block import Validator
 from ledger.model.keys import (
     KeyRole,
     KeyType,
@@ -289,3 +290,41 @@ class WithdrawAccreditation:
     effective: int = uint32(3)
     reason: AccreditationReason = enumeration(4, AccreditationReason)
     ab_initio: bool = boolean(5)
+
+
+@message("AdmitValidator")
+@dataclass(frozen=True, slots=True)
+class AdmitValidator:
+    """Canonical message; fields as in proto/psetledger/v1/operations.proto."""
+
+    validator: Validator | None = nested(1, Validator)
+    peer_address: str = string(2, size_max=TEXT_SIZE_MAX)
+
+
+@message("ActivateValidator")
+@dataclass(frozen=True, slots=True)
+class ActivateValidator:
+    """Canonical message; fields as in proto/psetledger/v1/operations.proto."""
+
+    validator_id: str = string(1, size_max=NAME_SIZE_MAX)
+    height: int = uint64(2)
+    block_hash: bytes = octets(3, size_max=HASH_SIZE)
+    signature: bytes = octets(4, size_max=SIGNATURE_SIZE_MAX)
+    replaces: str = string(5, size_max=NAME_SIZE_MAX)
+
+
+@message("RemoveValidator")
+@dataclass(frozen=True, slots=True)
+class RemoveValidator:
+    """Canonical message; fields as in proto/psetledger/v1/operations.proto."""
+
+    validator_id: str = string(1, size_max=NAME_SIZE_MAX)
+
+
+@message("UpdateValidatorAddress")
+@dataclass(frozen=True, slots=True)
+class UpdateValidatorAddress:
+    """Canonical message; fields as in proto/psetledger/v1/operations.proto."""
+
+    validator_id: str = string(1, size_max=NAME_SIZE_MAX)
+    peer_address: str = string(2, size_max=TEXT_SIZE_MAX)

@@ -321,9 +321,50 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "There is no open withdrawal ab initio to confirm: none was opened, or it lapsed.",
         "The grantor opens it first.",
     ),
+    # Validators.
     "WOULD_LOSE_QUORUM": (
         "The change would leave fewer validators than the fault model needs.",
-        "Admit another validator first.",
+        "Activate another validator first, or replace this one in one change.",
+    ),
+    "CHANGE_PENDING": (
+        "The set of validators was changed one block ago, or in this one; one change at a time.",
+        "Send it again, as a new transaction, when two more blocks are certified.",
+    ),
+    "VALIDATOR_EXISTS": (
+        "There is, or was, a validator with this id.",
+        "Choose another id; none is ever used again.",
+    ),
+    "VALIDATOR_UNKNOWN": (
+        "No validator with this id was ever admitted.",
+        "Check the id; a newcomer is admitted first.",
+    ),
+    "VALIDATOR_KEY_USED": (
+        "A validator has, or had, this vote key, peer key or TLS certificate.",
+        "Make new keys for every validator and every return; a key that was removed never votes again.",
+    ),
+    "VALIDATOR_KEY_INVALID": (
+        "A key or the TLS certificate of the validator is none that it can have on this network.",
+        "Make the validator's keys with the node's own command, for this network's certificate scheme.",
+    ),
+    "VALIDATOR_NOT_LEARNER": (
+        "The validator is active already, or was removed.",
+        "Only a learner is activated; after a removal a new validator, with new keys, is admitted.",
+    ),
+    "VALIDATOR_NOT_ACTIVE": (
+        "The validator that is to be replaced is not active.",
+        "Name an active validator, or none.",
+    ),
+    "VALIDATOR_REMOVED": (
+        "The validator was removed, which is final.",
+        "Nothing to do; to come back it is admitted with another id and new keys.",
+    ),
+    "ACTIVATION_STALE": (
+        "The block that the newcomer signed is not one of the last 100 since a learner was admitted.",
+        "Let the newcomer catch up and sign its newest certified block, then send it at once.",
+    ),
+    "ACTIVATION_SIGNATURE_INVALID": (
+        "The newcomer's vote key did not sign this block of this ledger for this validator.",
+        "Make the signature on the newcomer itself, with the key of its record.",
     ),
 }
 """Meaning and remedy."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from ledger.model.block import Validator
 from ledger.model.keys import (
     KeyRole,
     KeyType,
@@ -22,6 +23,7 @@ from ledger.model.limits import (
     RECORD_HISTORY_COUNT_MAX,
     STATUS_CHANGES_COUNT_MAX,
     TEXT_SIZE_MAX,
+    VALIDATORS_COUNT_MAX,
 )
 from ledger.model.operations import (
     AccreditationReason,
@@ -58,6 +60,15 @@ class GrantEventKind(IntEnum):
     WITHDRAWN = 3
     AB_INITIO_OPENED = 4
     AB_INITIO_CONFIRMED = 5
+
+
+class ValidatorStatus(IntEnum):
+    """See proto/psetledger/v1/records.proto."""
+
+    UNSPECIFIED = 0
+    LEARNER = 1
+    ACTIVE = 2
+    REMOVED = 3
 
 
 @message("KeyRecord")
@@ -261,3 +272,38 @@ class IdempotencyRecord:
     operation_hash: bytes = octets(1, size_max=HASH_SIZE)
     receipt: bytes = octets(2, size_max=RECEIPT_SIZE_MAX)
     expires_at: int = uint64(3)
+
+
+@message("MemberRecord")
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """Canonical message; fields as in proto/psetledger/v1/records.proto."""
+
+    validator: Validator | None = nested(1, Validator)
+    number: int = uint64(2)
+    status: ValidatorStatus = enumeration(3, ValidatorStatus)
+    peer_address: str = string(4, size_max=TEXT_SIZE_MAX)
+    replaces: str = string(5, size_max=NAME_SIZE_MAX)
+    admitted_height: int = uint64(6)
+    activated_height: int = uint64(7)
+    removed_height: int = uint64(8)
+
+
+@message("ActiveSetRecord")
+@dataclass(frozen=True, slots=True)
+class ActiveSetRecord:
+    """Canonical message; fields as in proto/psetledger/v1/records.proto."""
+
+    ids: tuple[str, ...] = repeated(1, str, count_max=VALIDATORS_COUNT_MAX, size_max=NAME_SIZE_MAX)
+    last_changed_height: int = uint64(2)
+    next_number: int = uint64(3)
+    learner_count: int = uint32(4)
+
+
+@message("RecentBlockRecord")
+@dataclass(frozen=True, slots=True)
+class RecentBlockRecord:
+    """Canonical message; fields as in proto/psetledger/v1/records.proto."""
+
+    height: int = uint64(1)
+    block_hash: bytes = octets(2, size_max=HASH_SIZE)

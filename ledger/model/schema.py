@@ -8,7 +8,11 @@ asks, never from an answer.
 
 Namespaces:
   parameter        name of a genesis parameter -> its RFC 8785 JSON bytes
-  validators       "" -> ValidatorSet
+  validator        validator id -> MemberRecord
+  validators       "" -> ListRecord; "", n -> ReferenceRecord (id of the validator with number n + 1)
+  validator-key    SHA-256 of a validator's vote key, peer key or TLS certificate -> ReferenceRecord (id)
+  active-set       "" -> ActiveSetRecord
+  recent-block     height modulo ACTIVATION_AGE_MAX -> RecentBlockRecord
   did              DID -> DidRecord
   organisation     DID -> OrganisationRecord
   short-name       vouched short name -> ReferenceRecord (DID)
@@ -34,7 +38,11 @@ from ledger.model.operations import ResourceType
 NUMBER_SIZE = 8
 
 PARAMETER = b"parameter"
+VALIDATOR = b"validator"
 VALIDATORS = b"validators"
+VALIDATOR_KEY = b"validator-key"
+ACTIVE_SET = b"active-set"
+RECENT_BLOCK = b"recent-block"
 DID = b"did"
 ORGANISATION = b"organisation"
 SHORT_NAME = b"short-name"
@@ -71,8 +79,28 @@ def parameter_key(name: str) -> bytes:
     return _key(PARAMETER, name.encode())
 
 
+def validator_key(validator_id: str) -> bytes:
+    return _key(VALIDATOR, validator_id.encode())
+
+
 def validators_key() -> bytes:
     return _key(VALIDATORS, b"")
+
+
+def validators_child_key(number: int) -> bytes:
+    return _key(VALIDATORS, b"", _number(number))
+
+
+def validator_key_key(key_hash: bytes) -> bytes:
+    return _key(VALIDATOR_KEY, key_hash)
+
+
+def active_set_key() -> bytes:
+    return _key(ACTIVE_SET, b"")
+
+
+def recent_block_key(slot: int) -> bytes:
+    return _key(RECENT_BLOCK, _number(slot))
 
 
 def did_key(did: str) -> bytes:
@@ -185,6 +213,7 @@ def child_key(parent_key: bytes, number: int) -> bytes:
 
 
 PARENT_COMPONENTS = {
+    VALIDATORS: 1,
     ORGANISATIONS: 1,
     GRANTS_BY_GRANTOR: 1,
     GRANTS_BY_GRANTEE: 1,

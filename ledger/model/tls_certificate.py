@@ -9,20 +9,31 @@ issues its own short-lived leaf from it.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 from ledger.model.limits import TLS_CERTIFICATE_SIZE_MAX
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+CA_NAME_SUFFIX: Final = " validator CA"
+"""Follows the validator's id in its certificate's common name, or nothing does."""
 
 
 class TlsCertificateError(ValueError):
     """A certificate that cannot be a validator's trust anchor."""
 
 
-def check_tls_certificate(certificate: bytes) -> None:
+def check_tls_certificate(certificate: bytes, validator_id: str = "") -> None:
     """Accept a validator's certificate (DER) or say why not.
+
+    Args:
+        certificate: as the record is to hold it.
+        validator_id: if given, the certificate names it and nobody else: a subject is a free text.
 
     Raises:
         TlsCertificateError: no X.509 certificate, another key type, no CA, not signed by its own
-            key, or with an end.
+            key, with an end, or of another name.
     """
     # Late: a light client that has checked its genesis once need not load this again.
     from cryptography import x509
@@ -43,9 +54,22 @@ def check_tls_certificate(certificate: bytes) -> None:
         raise TlsCertificateError("the key is no ECDSA P-256 key")
     if not constraints.ca:
         raise TlsCertificateError("it is not marked as a CA")
+    if validator_id and not _is_named(parsed, validator_id):
+        raise TlsCertificateError("its subject is not the validator's id")
     if parsed.not_valid_after_utc != datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC):
         raise TlsCertificateError("notAfter is not 99991231235959Z")
     try:
         parsed.verify_directly_issued_by(parsed)
     except (ValueError, TypeError, InvalidSignature):
         raise TlsCertificateError("it is not signed by its own key") from None
+
+
+def _is_named(certificate: x509.Certificate, validator_id: str) -> bool:
+    from cryptography.x509.oid import NameOID
+
+    attributes = list(certificate.subject)
+    return (
+        len(attributes) == 1
+        and attributes[0].oid == NameOID.COMMON_NAME
+        and attributes[0].value in (validator_id, validator_id + CA_NAME_SUFFIX)
+    )

@@ -24,16 +24,20 @@ from ledger.model.limits import (
     TRANSACTION_SIZE_MAX,
 )
 from ledger.model.operations import (
+    ActivateValidator,
     AddSite,
+    AdmitValidator,
     CreateStatusList,
     EndorseOrganisation,
     GrantAccreditation,
     PublishResource,
     ReinstateAccreditation,
+    RemoveValidator,
     RotateKey,
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
     WithdrawAccreditation,
 )
 from ledger.model.wire import (
@@ -71,6 +75,10 @@ Operation = (
     | SuspendAccreditation
     | ReinstateAccreditation
     | WithdrawAccreditation
+    | AdmitValidator
+    | ActivateValidator
+    | RemoveValidator
+    | UpdateValidatorAddress
 )
 """What a transaction may ask."""
 
@@ -98,6 +106,10 @@ class TransactionBody:
             28: SuspendAccreditation,
             29: ReinstateAccreditation,
             30: WithdrawAccreditation,
+            31: AdmitValidator,
+            32: ActivateValidator,
+            33: RemoveValidator,
+            34: UpdateValidatorAddress,
         }
     )
 

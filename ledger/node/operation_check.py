@@ -31,7 +31,9 @@ from ledger.model.identifiers import (
 )
 from ledger.model.operation_lint import find_in_texts
 from ledger.model.operations import (
+    ActivateValidator,
     AddSite,
+    AdmitValidator,
     Code,
     CreateStatusList,
     EndorseOrganisation,
@@ -39,10 +41,12 @@ from ledger.model.operations import (
     NewKey,
     PublishResource,
     ReinstateAccreditation,
+    RemoveValidator,
     RotateKey,
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
     WithdrawAccreditation,
 )
 from ledger.model.organisation_request import RequestError, check_organisation_request
@@ -51,6 +55,7 @@ from ledger.model.receipts import ReceiptCode
 from ledger.model.resource_content import ContentError, check_content, is_name_for_type
 from ledger.model.transaction import Operation
 from ledger.model.transaction_check import TransactionRefusedError
+from ledger.model.validator_form import check_validator_form
 
 _NO_CODE: Final = "no code has this form"
 
@@ -69,7 +74,7 @@ def check_operation(operation: Operation, *, network: str, charter: Charter) -> 
         TransactionRefusedError: PERSONAL_DATA, TEXT_NOT_ALLOWED, FIELD_INVALID, CHECKSUM_MISMATCH,
             the codes for what is not on the ledger (DID_UNKNOWN, GRANT_UNKNOWN, …) and those of
             `check_organisation_request`, `check_content`, `check_did_update`, `check_new_key`,
-            `check_possession` and `check_grant_form`.
+            `check_possession`, `check_grant_form` and of `ledger.model.validator_form`.
     """
     # The content of a resource is examined by `check_content`: once is dear enough.
     finding = find_in_texts(operation)
@@ -107,6 +112,8 @@ def _check_fields(operation: Operation, network: str, charter: Charter) -> None:
                 raise _refusal(
                     ReceiptCode.GRANT_UNKNOWN, "grant_id", "no accreditation has such an id"
                 )
+        case AdmitValidator() | ActivateValidator() | RemoveValidator() | UpdateValidatorAddress():
+            check_validator_form(operation, network=network)
 
 
 def _check_endorsement(operation: EndorseOrganisation, network: str, charter: Charter) -> None:

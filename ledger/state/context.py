@@ -57,3 +57,7 @@ class Context:
     author: str
     signing_key_ids: tuple[str, ...]
     """The author's keys that signed; all good at `time`."""
+    height: int = 0
+    """Of the block; 0 for who asks about the rules alone, executing nothing."""
+    chain_id: str = ""
+    """Likewise empty."""

@@ -12,11 +12,11 @@ from ledger.model.identifiers import CHARTER
 from ledger.model.limits import REQUEST_SIZE_MAX
 from ledger.model.operations import OrganisationRequest
 from ledger.model.records import GrantRecord
-from ledger.model.schema import validators_key
 from ledger.state.grants import record_grant
 from ledger.state.organisations import create_organisation
 from ledger.state.overlay import BlockState, TransactionState
 from ledger.state.parameters import encode_parameters
+from ledger.state.validators import create_validators
 
 
 class _EmptyState:
@@ -45,7 +45,7 @@ def compute_genesis_writes(genesis: Genesis) -> tuple[tuple[bytes, bytes], ...]:
     state = TransactionState(block)
     for key, value in encode_parameters(genesis):
         state.put(key, value)
-    state.put(validators_key(), genesis.validator_set)
+    create_validators(state, genesis.validators)
     for organisation in genesis.organisations:
         create_organisation(
             state,

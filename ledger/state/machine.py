@@ -7,6 +7,7 @@ Rules of this file:
 - First, idempotency records that expired by the block's time leave the state, the earliest first,
   at most IDEMPOTENCY_REMOVALS_COUNT_MAX in a block. So a transaction never meets a record that
   left, and a record that is late to leave still answers.
+- While a validator is a learner, the parent's hash comes into the state (`ledger.state.validators`).
 - Then the transactions, in order, each in its own layer. Its tests, in order: the same transaction
   was applied before (its record is there) → the first receipt, even after expiry; EXPIRED;
   EXPIRY_TOO_FAR; authentication; the author used the idempotency key → the first receipt for the
@@ -38,16 +39,20 @@ from ledger.model.limits import (
 from ledger.model.merkle_log import compute_root
 from ledger.model.operation_lint import find_in_texts
 from ledger.model.operations import (
+    ActivateValidator,
     AddSite,
+    AdmitValidator,
     CreateStatusList,
     EndorseOrganisation,
     GrantAccreditation,
     PublishResource,
     ReinstateAccreditation,
+    RemoveValidator,
     RotateKey,
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
     WithdrawAccreditation,
 )
 from ledger.model.receipts import ReceiptCode
@@ -80,6 +85,15 @@ from ledger.state.status_lists import (
     get_update_ownership,
     process_create_status_list,
     process_update_status_list,
+)
+from ledger.state.validators import (
+    get_admit_ownership,
+    get_member_ownership,
+    process_activate_validator,
+    process_admit_validator,
+    process_remove_validator,
+    process_update_address,
+    record_parent,
 )
 
 __all__ = [
@@ -131,6 +145,10 @@ HANDLERS: Final[dict[type[Operation], Handler]] = {
     SuspendAccreditation: Handler(get_change_ownership, process_suspend),
     ReinstateAccreditation: Handler(get_change_ownership, process_reinstate),
     WithdrawAccreditation: Handler(get_change_ownership, process_withdraw),
+    AdmitValidator: Handler(get_admit_ownership, process_admit_validator),
+    ActivateValidator: Handler(get_member_ownership, process_activate_validator),
+    RemoveValidator: Handler(get_member_ownership, process_remove_validator),
+    UpdateValidatorAddress: Handler(get_member_ownership, process_update_address),
 }
 
 
@@ -140,6 +158,7 @@ class _Place:
 
     charter: Charter
     network: str
+    chain_id: str
     time: int
     height: int
 
@@ -172,6 +191,7 @@ def execute_block(
     block = BlockState(reader)
     removed = tuple(reader.expiring(header.time, IDEMPOTENCY_REMOVALS_COUNT_MAX))
     block.merge({key: None for _, key in removed})
+    record_parent(block, header.height - 1, header.parent_hash)
     place = _make_place(block, header.chain_id, header.time, header.height)
     outcomes = [
         _execute(block, place, index, transaction) for index, transaction in enumerate(transactions)
@@ -205,10 +225,20 @@ def _collect_expiring(
 
 
 def dry_run(
-    reader: StateReader, *, time_ms: int, height: int, transaction: CheckedTransaction
+    reader: StateReader,
+    *,
+    time_ms: int,
+    height: int,
+    transaction: CheckedTransaction,
+    parent_hash: bytes = b"",
 ) -> Receipt:
-    """The receipt that a transaction would get as the first of a block at this time and height."""
+    """The receipt that a transaction would get as the first of a block at this time and height.
+
+    Without `parent_hash`, of the block before, a learner's word about that block is not believed.
+    """
     block = BlockState(reader)
+    if parent_hash:
+        record_parent(block, height - 1, parent_hash)
     place = _make_place(block, transaction.body.chain_id, time_ms, height)
     return _execute(block, place, 0, transaction).receipt
 
@@ -222,7 +252,13 @@ def _make_place(block: BlockState, chain_id: str, time: int, height: int) -> _Pl
     network = network_of_chain(chain_id)
     if network is None:
         raise ValueError("a block header names its chain")
-    return _Place(charter=read_charter(block.get_bytes), network=network, time=time, height=height)
+    return _Place(
+        charter=read_charter(block.get_bytes),
+        network=network,
+        chain_id=chain_id,
+        time=time,
+        height=height,
+    )
 
 
 def _execute(
@@ -249,6 +285,8 @@ def _execute(
             transaction_id=transaction.transaction_id,
             author=body.author,
             signing_key_ids=signing_key_ids,
+            height=place.height,
+            chain_id=place.chain_id,
         )
         try:
             results = _process(context, body.operation)

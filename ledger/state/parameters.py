@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from ledger.model.canonical_json import JsonObject, decode_json, encode_json
@@ -38,6 +39,33 @@ def encode_parameters(genesis: Genesis) -> list[tuple[bytes, bytes]]:
         },
     }
     return [(parameter_key(name), encode_json(values[name])) for name in sorted(values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the validators of a network agree; fixed by genesis."""
+
+    fault_model: str
+    """One of `ledger.model.genesis.FAULT_MODELS`."""
+    certificate_scheme: str
+    """A key of `ledger.model.genesis.CERTIFICATE_SCHEMES`."""
+
+
+def read_agreement(get: Callable[[bytes], bytes | None]) -> Agreement:
+    """How the validators agree, from the state.
+
+    Args:
+        get: the value under a state key.
+
+    Raises:
+        ValueError: the state does not begin with a genesis.
+    """
+    value = get(parameter_key(NETWORK))
+    if value is None:
+        raise ValueError("the state does not name its network")
+    held = decode_json(value, size_max=STATE_VALUE_SIZE_MAX)
+    assert isinstance(held, dict), "written by `encode_parameters`"
+    return Agreement(str(held["fault_model"]), str(held["certificate_scheme"]))
 
 
 def read_charter(get: Callable[[bytes], bytes | None]) -> Charter:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from sdk.operations import (
+    ActivateValidator,
     AddSite,
+    AdmitValidator,
     CreateStatusList,
     EndorseOrganisation,
     GrantAccreditation,
@@ -12,16 +14,21 @@ from sdk.operations import (
     Operation,
     PublishResource,
     ReinstateAccreditation,
+    RemoveValidator,
     RotateKey,
     Service,
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
+    Validator,
     WithdrawAccreditation,
 )
 
 __all__ = [
+    "ActivateValidator",
     "AddSite",
+    "AdmitValidator",
     "CreateStatusList",
     "EndorseOrganisation",
     "GrantAccreditation",
@@ -29,10 +36,13 @@ __all__ = [
     "Operation",
     "PublishResource",
     "ReinstateAccreditation",
+    "RemoveValidator",
     "RotateKey",
     "Service",
     "SuspendAccreditation",
     "UpdateDid",
     "UpdateStatusList",
+    "UpdateValidatorAddress",
+    "Validator",
     "WithdrawAccreditation",
 ]

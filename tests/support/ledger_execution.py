@@ -41,6 +41,7 @@ from ledger.model.transaction import Operation, Receipt, Transaction, Transactio
 from ledger.model.transaction_check import CheckedTransaction, check_transaction
 from ledger.state.block_check import check_block
 from ledger.state.machine import BlockResult, compute_genesis_writes, dry_run, execute_block
+from ledger.state.validators import compute_validators_hash_of
 from tests.support.ledger_world import (
     COUNCILS,
     GENESIS_ORGANISATIONS,
@@ -199,7 +200,7 @@ class LedgerWorld:
             tx_count=len(transactions),
             proposer=self.genesis.validators[0].id,
             validators_hash=self.header.next_validators_hash,
-            next_validators_hash=self.header.next_validators_hash,
+            next_validators_hash=compute_validators_hash_of(self.state),
             protocol_version=1,
         )
 
@@ -211,7 +212,7 @@ class LedgerWorld:
             header,
             transactions,
             parent=self.header,
-            next_validators_hash=self.header.next_validators_hash,
+            next_validators_hash=compute_validators_hash_of(self.state),
         )
         result = execute_block(self.state, header, transactions)
         self.state.write(result)
@@ -240,20 +241,24 @@ class LedgerWorld:
         """
         if self.state.expiring(self.time + 1000, 1):
             self.run_block([])  # what expired meanwhile leaves now, not with the refused one
+        # While there is a learner, an empty block writes its parent's hash.
+        idle = execute_block(self.state, self.make_header([]), [])
         before = self.snapshot()
+        before.update({key: value for key, value in idle.writes if value is not None})
         encoded = self.make_transaction(author, operation, **options)
         tried = dry_run(
             self.state,
             time_ms=self.time + 1000,
             height=self.header.height + 1,
             transaction=self.check(encoded),
+            parent_hash=compute_block_hash(encode(self.header)),
         )
         result = self.run_block([encoded])
         receipt = result.receipts[0]
         results = {item.name: item.value for item in receipt.results}
         assert ReceiptCode(receipt.code) is code, (ReceiptCode(receipt.code).name, results)
         assert tried == receipt
-        assert result.writes == ()
+        assert result.writes == idle.writes
         assert result.expiring_added == ()
         assert self.values == before
         return results
@@ -264,6 +269,7 @@ class LedgerWorld:
             time_ms=self.time + 1000,
             height=self.header.height + 1,
             transaction=self.check(self.make_transaction(author, operation, **options)),
+            parent_hash=compute_block_hash(encode(self.header)),
         )
 
     def skip_to(self, date: str) -> None:

@@ -25,51 +25,49 @@ _sym_db = _symbol_database.Default()
 from psetledger.v1 import operations_pb2 as psetledger_dot_v1_dot_operations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apsetledger/v1/ledger.proto\x12\rpsetledger.v1\x1a\x1epsetledger/v1/operations.proto\"_\n\x06Signer\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.psetledger.v1.KeyType\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\"\xb9\x06\n\x0fTransactionBody\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12&\n\x07signers\x18\x03 \x03(\x0b\x32\x15.psetledger.v1.Signer\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\x0c\x12\x12\n\nexpires_at\x18\x05 \x01(\x04\x12\x42\n\x14\x65ndorse_organisation\x18\x14 \x01(\x0b\x32\".psetledger.v1.EndorseOrganisationH\x00\x12*\n\x08\x61\x64\x64_site\x18\x15 \x01(\x0b\x32\x16.psetledger.v1.AddSiteH\x00\x12.\n\nupdate_did\x18\x16 \x01(\x0b\x32\x18.psetledger.v1.UpdateDidH\x00\x12.\n\nrotate_key\x18\x17 \x01(\x0b\x32\x18.psetledger.v1.RotateKeyH\x00\x12:\n\x10publish_resource\x18\x18 \x01(\x0b\x32\x1e.psetledger.v1.PublishResourceH\x00\x12=\n\x12\x63reate_status_list\x18\x19 \x01(\x0b\x32\x1f.psetledger.v1.CreateStatusListH\x00\x12=\n\x12update_status_list\x18\x1a \x01(\x0b\x32\x1f.psetledger.v1.UpdateStatusListH\x00\x12@\n\x13grant_accreditation\x18\x1b \x01(\x0b\x32!.psetledger.v1.GrantAccreditationH\x00\x12\x44\n\x15suspend_accreditation\x18\x1c \x01(\x0b\x32#.psetledger.v1.SuspendAccreditationH\x00\x12H\n\x17reinstate_accreditation\x18\x1d \x01(\x0b\x32%.psetledger.v1.ReinstateAccreditationH\x00\x12\x46\n\x16withdraw_accreditation\x18\x1e \x01(\x0b\x32$.psetledger.v1.WithdrawAccreditationH\x00\x42\x0b\n\toperation\"/\n\x0bTransaction\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x12\n\nsignatures\x18\x02 \x03(\x0c\"\xe7\x01\n\x0b\x42lockHeader\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x13\n\x0bparent_hash\x18\x04 \x01(\x0c\x12\x0c\n\x04time\x18\x05 \x01(\x04\x12\x0f\n\x07tx_root\x18\x06 \x01(\x0c\x12\x10\n\x08tx_count\x18\x07 \x01(\r\x12\x10\n\x08proposer\x18\x08 \x01(\t\x12\x17\n\x0fvalidators_hash\x18\t \x01(\x0c\x12\x1c\n\x14next_validators_hash\x18\n \x01(\x0c\x12\x18\n\x10protocol_version\x18\x0b \x01(\r\"-\n\x05\x42lock\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x14\n\x0ctransactions\x18\x02 \x03(\x0c\"n\n\x08Proposal\x12\r\n\x05\x62lock\x18\x01 \x01(\x0c\x12\x1a\n\x12parent_certificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\r\n\x05round\x18\x04 \x01(\x04\x12\x15\n\rjustification\x18\x05 \x01(\x0c\"\xc0\x01\n\x04Vote\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\r\n\x05round\x18\x04 \x01(\x04\x12\'\n\x05phase\x18\x05 \x01(\x0e\x32\x18.psetledger.v1.VotePhase\x12\x12\n\nblock_hash\x18\x06 \x01(\x0c\x12\x12\n\nstate_root\x18\x07 \x01(\x0c\x12\x15\n\rreceipts_root\x18\x08 \x01(\x0c\x12\x10\n\x08log_root\x18\t \x01(\x0c\"@\n\nSignedVote\x12\x0c\n\x04vote\x18\x01 \x01(\x0c\x12\x11\n\tvalidator\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"]\n\x11QuorumCertificate\x12\x0c\n\x04vote\x18\x01 \x01(\x0c\x12\x13\n\x0bsigner_bits\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x12\n\nsignatures\x18\x04 \x03(\x0c\")\n\nResultItem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"z\n\x07Receipt\x12\x16\n\x0etransaction_id\x18\x01 \x01(\x0c\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12*\n\x07results\x18\x05 \x03(\x0b\x32\x19.psetledger.v1.ResultItem\"\xb2\x01\n\tValidator\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12-\n\rvote_key_type\x18\x03 \x01(\x0e\x32\x16.psetledger.v1.KeyType\x12\x10\n\x08vote_key\x18\x04 \x01(\x0c\x12\x17\n\x0fvote_possession\x18\x05 \x01(\x0c\x12\x10\n\x08peer_key\x18\x06 \x01(\x0c\x12\x17\n\x0ftls_certificate\x18\x07 \x01(\x0c\"<\n\x0cValidatorSet\x12,\n\nvalidators\x18\x01 \x03(\x0b\x32\x18.psetledger.v1.Validator\"o\n\nVoteRecord\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\r\n\x05round\x18\x03 \x01(\x04\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x0c\n\x04vote\x18\x05 \x01(\x0c\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"@\n\x0cSignedHeader\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\r\n\x05round\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xba\x02\n\x08\x45vidence\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.psetledger.v1.EvidenceKind\x12\x11\n\tvalidator\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0e\n\x06height\x18\x05 \x01(\x04\x12\r\n\x05\x66irst\x18\x06 \x01(\x0c\x12\x0e\n\x06second\x18\x07 \x01(\x0c\x12\x13\n\x0btransaction\x18\x08 \x01(\x0c\x12\x19\n\x11transaction_index\x18\t \x01(\r\x12\x18\n\x10transaction_path\x18\n \x03(\x0c\x12\x0f\n\x07witness\x18\x0b \x01(\t\x12\x0c\n\x04time\x18\x0c \x01(\x04\x12\x12\n\nfirst_term\x18\r \x01(\x04\x12\x13\n\x0bsecond_term\x18\x0e \x01(\x04\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\xd7\x01\n\nHaltReport\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tvalidator\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06height\x18\x04 \x01(\x04\x12\x16\n\x0e\x63\x65rtified_head\x18\x05 \x01(\x0c\x12\x0c\n\x04vote\x18\x06 \x01(\x0c\x12\x16\n\x0evote_signature\x18\x07 \x01(\x0c\x12\x12\n\nlast_index\x18\x08 \x01(\x04\x12\x11\n\tlast_term\x18\t \x01(\x04\x12\x12\n\nlog_digest\x18\n \x01(\x0c\x12\x0c\n\x04time\x18\x0b \x01(\x04\"5\n\x10SignedHaltReport\x12\x0e\n\x06report\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c*V\n\tVotePhase\x12\x1a\n\x16VOTE_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11VOTE_PHASE_COMMIT\x10\x01\x12\x16\n\x12VOTE_PHASE_PREPARE\x10\x02*\xe1\x01\n\x0c\x45videnceKind\x12\x1d\n\x19\x45VIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VIDENCE_KIND_DOUBLE_VOTE\x10\x01\x12!\n\x1d\x45VIDENCE_KIND_DOUBLE_PROPOSAL\x10\x02\x12&\n\"EVIDENCE_KIND_CERTIFICATE_CONFLICT\x10\x03\x12\"\n\x1e\x45VIDENCE_KIND_INVALID_PROPOSAL\x10\x04\x12$\n EVIDENCE_KIND_CONFLICTING_APPEND\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apsetledger/v1/ledger.proto\x12\rpsetledger.v1\x1a\x1epsetledger/v1/operations.proto\"_\n\x06Signer\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.psetledger.v1.KeyType\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\"\xba\x08\n\x0fTransactionBody\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12&\n\x07signers\x18\x03 \x03(\x0b\x32\x15.psetledger.v1.Signer\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\x0c\x12\x12\n\nexpires_at\x18\x05 \x01(\x04\x12\x42\n\x14\x65ndorse_organisation\x18\x14 \x01(\x0b\x32\".psetledger.v1.EndorseOrganisationH\x00\x12*\n\x08\x61\x64\x64_site\x18\x15 \x01(\x0b\x32\x16.psetledger.v1.AddSiteH\x00\x12.\n\nupdate_did\x18\x16 \x01(\x0b\x32\x18.psetledger.v1.UpdateDidH\x00\x12.\n\nrotate_key\x18\x17 \x01(\x0b\x32\x18.psetledger.v1.RotateKeyH\x00\x12:\n\x10publish_resource\x18\x18 \x01(\x0b\x32\x1e.psetledger.v1.PublishResourceH\x00\x12=\n\x12\x63reate_status_list\x18\x19 \x01(\x0b\x32\x1f.psetledger.v1.CreateStatusListH\x00\x12=\n\x12update_status_list\x18\x1a \x01(\x0b\x32\x1f.psetledger.v1.UpdateStatusListH\x00\x12@\n\x13grant_accreditation\x18\x1b \x01(\x0b\x32!.psetledger.v1.GrantAccreditationH\x00\x12\x44\n\x15suspend_accreditation\x18\x1c \x01(\x0b\x32#.psetledger.v1.SuspendAccreditationH\x00\x12H\n\x17reinstate_accreditation\x18\x1d \x01(\x0b\x32%.psetledger.v1.ReinstateAccreditationH\x00\x12\x46\n\x16withdraw_accreditation\x18\x1e \x01(\x0b\x32$.psetledger.v1.WithdrawAccreditationH\x00\x12\x38\n\x0f\x61\x64mit_validator\x18\x1f \x01(\x0b\x32\x1d.psetledger.v1.AdmitValidatorH\x00\x12>\n\x12\x61\x63tivate_validator\x18  \x01(\x0b\x32 .psetledger.v1.ActivateValidatorH\x00\x12:\n\x10remove_validator\x18! \x01(\x0b\x32\x1e.psetledger.v1.RemoveValidatorH\x00\x12I\n\x18update_validator_address\x18\" \x01(\x0b\x32%.psetledger.v1.UpdateValidatorAddressH\x00\x42\x0b\n\toperation\"/\n\x0bTransaction\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x12\n\nsignatures\x18\x02 \x03(\x0c\"\xe7\x01\n\x0b\x42lockHeader\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x13\n\x0bparent_hash\x18\x04 \x01(\x0c\x12\x0c\n\x04time\x18\x05 \x01(\x04\x12\x0f\n\x07tx_root\x18\x06 \x01(\x0c\x12\x10\n\x08tx_count\x18\x07 \x01(\r\x12\x10\n\x08proposer\x18\x08 \x01(\t\x12\x17\n\x0fvalidators_hash\x18\t \x01(\x0c\x12\x1c\n\x14next_validators_hash\x18\n \x01(\x0c\x12\x18\n\x10protocol_version\x18\x0b \x01(\r\"-\n\x05\x42lock\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x14\n\x0ctransactions\x18\x02 \x03(\x0c\"n\n\x08Proposal\x12\r\n\x05\x62lock\x18\x01 \x01(\x0c\x12\x1a\n\x12parent_certificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\r\n\x05round\x18\x04 \x01(\x04\x12\x15\n\rjustification\x18\x05 \x01(\x0c\"\xc0\x01\n\x04Vote\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\r\n\x05round\x18\x04 \x01(\x04\x12\'\n\x05phase\x18\x05 \x01(\x0e\x32\x18.psetledger.v1.VotePhase\x12\x12\n\nblock_hash\x18\x06 \x01(\x0c\x12\x12\n\nstate_root\x18\x07 \x01(\x0c\x12\x15\n\rreceipts_root\x18\x08 \x01(\x0c\x12\x10\n\x08log_root\x18\t \x01(\x0c\"@\n\nSignedVote\x12\x0c\n\x04vote\x18\x01 \x01(\x0c\x12\x11\n\tvalidator\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"]\n\x11QuorumCertificate\x12\x0c\n\x04vote\x18\x01 \x01(\x0c\x12\x13\n\x0bsigner_bits\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x12\n\nsignatures\x18\x04 \x03(\x0c\")\n\nResultItem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"z\n\x07Receipt\x12\x16\n\x0etransaction_id\x18\x01 \x01(\x0c\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12*\n\x07results\x18\x05 \x03(\x0b\x32\x19.psetledger.v1.ResultItem\"<\n\x0cValidatorSet\x12,\n\nvalidators\x18\x01 \x03(\x0b\x32\x18.psetledger.v1.Validator\"o\n\nVoteRecord\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\r\n\x05round\x18\x03 \x01(\x04\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x0c\n\x04vote\x18\x05 \x01(\x0c\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"@\n\x0cSignedHeader\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\r\n\x05round\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xba\x02\n\x08\x45vidence\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.psetledger.v1.EvidenceKind\x12\x11\n\tvalidator\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0e\n\x06height\x18\x05 \x01(\x04\x12\r\n\x05\x66irst\x18\x06 \x01(\x0c\x12\x0e\n\x06second\x18\x07 \x01(\x0c\x12\x13\n\x0btransaction\x18\x08 \x01(\x0c\x12\x19\n\x11transaction_index\x18\t \x01(\r\x12\x18\n\x10transaction_path\x18\n \x03(\x0c\x12\x0f\n\x07witness\x18\x0b \x01(\t\x12\x0c\n\x04time\x18\x0c \x01(\x04\x12\x12\n\nfirst_term\x18\r \x01(\x04\x12\x13\n\x0bsecond_term\x18\x0e \x01(\x04\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\xd7\x01\n\nHaltReport\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tvalidator\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06height\x18\x04 \x01(\x04\x12\x16\n\x0e\x63\x65rtified_head\x18\x05 \x01(\x0c\x12\x0c\n\x04vote\x18\x06 \x01(\x0c\x12\x16\n\x0evote_signature\x18\x07 \x01(\x0c\x12\x12\n\nlast_index\x18\x08 \x01(\x04\x12\x11\n\tlast_term\x18\t \x01(\x04\x12\x12\n\nlog_digest\x18\n \x01(\x0c\x12\x0c\n\x04time\x18\x0b \x01(\x04\"5\n\x10SignedHaltReport\x12\x0e\n\x06report\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c*V\n\tVotePhase\x12\x1a\n\x16VOTE_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11VOTE_PHASE_COMMIT\x10\x01\x12\x16\n\x12VOTE_PHASE_PREPARE\x10\x02*\xe1\x01\n\x0c\x45videnceKind\x12\x1d\n\x19\x45VIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VIDENCE_KIND_DOUBLE_VOTE\x10\x01\x12!\n\x1d\x45VIDENCE_KIND_DOUBLE_PROPOSAL\x10\x02\x12&\n\"EVIDENCE_KIND_CERTIFICATE_CONFLICT\x10\x03\x12\"\n\x1e\x45VIDENCE_KIND_INVALID_PROPOSAL\x10\x04\x12$\n EVIDENCE_KIND_CONFLICTING_APPEND\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'psetledger.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VOTEPHASE']._serialized_start=2979
-  _globals['_VOTEPHASE']._serialized_end=3065
-  _globals['_EVIDENCEKIND']._serialized_start=3068
-  _globals['_EVIDENCEKIND']._serialized_end=3293
+  _globals['_VOTEPHASE']._serialized_start=3055
+  _globals['_VOTEPHASE']._serialized_end=3141
+  _globals['_EVIDENCEKIND']._serialized_start=3144
+  _globals['_EVIDENCEKIND']._serialized_end=3369
   _globals['_SIGNER']._serialized_start=77
   _globals['_SIGNER']._serialized_end=172
   _globals['_TRANSACTIONBODY']._serialized_start=175
-  _globals['_TRANSACTIONBODY']._serialized_end=1000
-  _globals['_TRANSACTION']._serialized_start=1002
-  _globals['_TRANSACTION']._serialized_end=1049
-  _globals['_BLOCKHEADER']._serialized_start=1052
-  _globals['_BLOCKHEADER']._serialized_end=1283
-  _globals['_BLOCK']._serialized_start=1285
-  _globals['_BLOCK']._serialized_end=1330
-  _globals['_PROPOSAL']._serialized_start=1332
-  _globals['_PROPOSAL']._serialized_end=1442
-  _globals['_VOTE']._serialized_start=1445
-  _globals['_VOTE']._serialized_end=1637
-  _globals['_SIGNEDVOTE']._serialized_start=1639
-  _globals['_SIGNEDVOTE']._serialized_end=1703
-  _globals['_QUORUMCERTIFICATE']._serialized_start=1705
-  _globals['_QUORUMCERTIFICATE']._serialized_end=1798
-  _globals['_RESULTITEM']._serialized_start=1800
-  _globals['_RESULTITEM']._serialized_end=1841
-  _globals['_RECEIPT']._serialized_start=1843
-  _globals['_RECEIPT']._serialized_end=1965
-  _globals['_VALIDATOR']._serialized_start=1968
-  _globals['_VALIDATOR']._serialized_end=2146
-  _globals['_VALIDATORSET']._serialized_start=2148
-  _globals['_VALIDATORSET']._serialized_end=2208
-  _globals['_VOTERECORD']._serialized_start=2210
-  _globals['_VOTERECORD']._serialized_end=2321
-  _globals['_SIGNEDHEADER']._serialized_start=2323
-  _globals['_SIGNEDHEADER']._serialized_end=2387
-  _globals['_EVIDENCE']._serialized_start=2390
-  _globals['_EVIDENCE']._serialized_end=2704
-  _globals['_HALTREPORT']._serialized_start=2707
-  _globals['_HALTREPORT']._serialized_end=2922
-  _globals['_SIGNEDHALTREPORT']._serialized_start=2924
-  _globals['_SIGNEDHALTREPORT']._serialized_end=2977
+  _globals['_TRANSACTIONBODY']._serialized_end=1257
+  _globals['_TRANSACTION']._serialized_start=1259
+  _globals['_TRANSACTION']._serialized_end=1306
+  _globals['_BLOCKHEADER']._serialized_start=1309
+  _globals['_BLOCKHEADER']._serialized_end=1540
+  _globals['_BLOCK']._serialized_start=1542
+  _globals['_BLOCK']._serialized_end=1587
+  _globals['_PROPOSAL']._serialized_start=1589
+  _globals['_PROPOSAL']._serialized_end=1699
+  _globals['_VOTE']._serialized_start=1702
+  _globals['_VOTE']._serialized_end=1894
+  _globals['_SIGNEDVOTE']._serialized_start=1896
+  _globals['_SIGNEDVOTE']._serialized_end=1960
+  _globals['_QUORUMCERTIFICATE']._serialized_start=1962
+  _globals['_QUORUMCERTIFICATE']._serialized_end=2055
+  _globals['_RESULTITEM']._serialized_start=2057
+  _globals['_RESULTITEM']._serialized_end=2098
+  _globals['_RECEIPT']._serialized_start=2100
+  _globals['_RECEIPT']._serialized_end=2222
+  _globals['_VALIDATORSET']._serialized_start=2224
+  _globals['_VALIDATORSET']._serialized_end=2284
+  _globals['_VOTERECORD']._serialized_start=2286
+  _globals['_VOTERECORD']._serialized_end=2397
+  _globals['_SIGNEDHEADER']._serialized_start=2399
+  _globals['_SIGNEDHEADER']._serialized_end=2463
+  _globals['_EVIDENCE']._serialized_start=2466
+  _globals['_EVIDENCE']._serialized_end=2780
+  _globals['_HALTREPORT']._serialized_start=2783
+  _globals['_HALTREPORT']._serialized_end=2998
+  _globals['_SIGNEDHALTREPORT']._serialized_start=3000
+  _globals['_SIGNEDHALTREPORT']._serialized_end=3053
 # @@protoc_insertion_point(module_scope)

@@ -123,6 +123,10 @@ class TransactionBody(_message.Message):
     SUSPEND_ACCREDITATION_FIELD_NUMBER: _builtins.int
     REINSTATE_ACCREDITATION_FIELD_NUMBER: _builtins.int
     WITHDRAW_ACCREDITATION_FIELD_NUMBER: _builtins.int
+    ADMIT_VALIDATOR_FIELD_NUMBER: _builtins.int
+    ACTIVATE_VALIDATOR_FIELD_NUMBER: _builtins.int
+    REMOVE_VALIDATOR_FIELD_NUMBER: _builtins.int
+    UPDATE_VALIDATOR_ADDRESS_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     author: _builtins.str
     """DID"""
@@ -156,6 +160,14 @@ class TransactionBody(_message.Message):
     def reinstate_accreditation(self) -> _operations_pb2.ReinstateAccreditation: ...
     @_builtins.property
     def withdraw_accreditation(self) -> _operations_pb2.WithdrawAccreditation: ...
+    @_builtins.property
+    def admit_validator(self) -> _operations_pb2.AdmitValidator: ...
+    @_builtins.property
+    def activate_validator(self) -> _operations_pb2.ActivateValidator: ...
+    @_builtins.property
+    def remove_validator(self) -> _operations_pb2.RemoveValidator: ...
+    @_builtins.property
+    def update_validator_address(self) -> _operations_pb2.UpdateValidatorAddress: ...
     def __init__(
         self,
         *,
@@ -175,12 +187,16 @@ class TransactionBody(_message.Message):
         suspend_accreditation: _operations_pb2.SuspendAccreditation | None = ...,
         reinstate_accreditation: _operations_pb2.ReinstateAccreditation | None = ...,
         withdraw_accreditation: _operations_pb2.WithdrawAccreditation | None = ...,
+        admit_validator: _operations_pb2.AdmitValidator | None = ...,
+        activate_validator: _operations_pb2.ActivateValidator | None = ...,
+        remove_validator: _operations_pb2.RemoveValidator | None = ...,
+        update_validator_address: _operations_pb2.UpdateValidatorAddress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_site", b"add_site", "create_status_list", b"create_status_list", "endorse_organisation", b"endorse_organisation", "grant_accreditation", b"grant_accreditation", "operation", b"operation", "publish_resource", b"publish_resource", "reinstate_accreditation", b"reinstate_accreditation", "rotate_key", b"rotate_key", "suspend_accreditation", b"suspend_accreditation", "update_did", b"update_did", "update_status_list", b"update_status_list", "withdraw_accreditation", b"withdraw_accreditation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_validator", b"activate_validator", "add_site", b"add_site", "admit_validator", b"admit_validator", "create_status_list", b"create_status_list", "endorse_organisation", b"endorse_organisation", "grant_accreditation", b"grant_accreditation", "operation", b"operation", "publish_resource", b"publish_resource", "reinstate_accreditation", b"reinstate_accreditation", "remove_validator", b"remove_validator", "rotate_key", b"rotate_key", "suspend_accreditation", b"suspend_accreditation", "update_did", b"update_did", "update_status_list", b"update_status_list", "update_validator_address", b"update_validator_address", "withdraw_accreditation", b"withdraw_accreditation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_site", b"add_site", "author", b"author", "chain_id", b"chain_id", "create_status_list", b"create_status_list", "endorse_organisation", b"endorse_organisation", "expires_at", b"expires_at", "grant_accreditation", b"grant_accreditation", "idempotency_key", b"idempotency_key", "operation", b"operation", "publish_resource", b"publish_resource", "reinstate_accreditation", b"reinstate_accreditation", "rotate_key", b"rotate_key", "signers", b"signers", "suspend_accreditation", b"suspend_accreditation", "update_did", b"update_did", "update_status_list", b"update_status_list", "withdraw_accreditation", b"withdraw_accreditation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_validator", b"activate_validator", "add_site", b"add_site", "admit_validator", b"admit_validator", "author", b"author", "chain_id", b"chain_id", "create_status_list", b"create_status_list", "endorse_organisation", b"endorse_organisation", "expires_at", b"expires_at", "grant_accreditation", b"grant_accreditation", "idempotency_key", b"idempotency_key", "operation", b"operation", "publish_resource", b"publish_resource", "reinstate_accreditation", b"reinstate_accreditation", "remove_validator", b"remove_validator", "rotate_key", b"rotate_key", "signers", b"signers", "suspend_accreditation", b"suspend_accreditation", "update_did", b"update_did", "update_status_list", b"update_status_list", "update_validator_address", b"update_validator_address", "withdraw_accreditation", b"withdraw_accreditation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["endorse_organisation", "add_site", "update_did", "rotate_key", "publish_resource", "create_status_list", "update_status_list", "grant_accreditation", "suspend_accreditation", "reinstate_accreditation", "withdraw_accreditation"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["endorse_organisation", "add_site", "update_did", "rotate_key", "publish_resource", "create_status_list", "update_status_list", "grant_accreditation", "suspend_accreditation", "reinstate_accreditation", "withdraw_accreditation", "admit_validator", "activate_validator", "remove_validator", "update_validator_address"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
@@ -485,59 +501,18 @@ class Receipt(_message.Message):
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
-class Validator(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    ORGANISATION_FIELD_NUMBER: _builtins.int
-    VOTE_KEY_TYPE_FIELD_NUMBER: _builtins.int
-    VOTE_KEY_FIELD_NUMBER: _builtins.int
-    VOTE_POSSESSION_FIELD_NUMBER: _builtins.int
-    PEER_KEY_FIELD_NUMBER: _builtins.int
-    TLS_CERTIFICATE_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    organisation: _builtins.str
-    """DID"""
-    vote_key_type: _operations_pb2.KeyType.ValueType
-    vote_key: _builtins.bytes
-    vote_possession: _builtins.bytes
-    """BLS proof of possession; empty for ed25519"""
-    peer_key: _builtins.bytes
-    """Ed25519; signs proposals"""
-    tls_certificate: _builtins.bytes
-    """DER, self-signed CA certificate, the trust anchor for this peer"""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        organisation: _builtins.str = ...,
-        vote_key_type: _operations_pb2.KeyType.ValueType = ...,
-        vote_key: _builtins.bytes = ...,
-        vote_possession: _builtins.bytes = ...,
-        peer_key: _builtins.bytes = ...,
-        tls_certificate: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "organisation", b"organisation", "peer_key", b"peer_key", "tls_certificate", b"tls_certificate", "vote_key", b"vote_key", "vote_key_type", b"vote_key_type", "vote_possession", b"vote_possession"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Validator: _TypeAlias = Validator  # noqa: Y015
-
-@_typing.final
 class ValidatorSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VALIDATORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def validators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Validator]:
+    def validators(self) -> _containers.RepeatedCompositeFieldContainer[_operations_pb2.Validator]:
         """sorted by id"""
 
     def __init__(
         self,
         *,
-        validators: _abc.Iterable[Global___Validator] | None = ...,
+        validators: _abc.Iterable[_operations_pb2.Validator] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -723,3 +723,148 @@ class WithdrawAccreditation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WithdrawAccreditation: _TypeAlias = WithdrawAccreditation  # noqa: Y015
+
+@_typing.final
+class Validator(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    ORGANISATION_FIELD_NUMBER: _builtins.int
+    VOTE_KEY_TYPE_FIELD_NUMBER: _builtins.int
+    VOTE_KEY_FIELD_NUMBER: _builtins.int
+    VOTE_POSSESSION_FIELD_NUMBER: _builtins.int
+    PEER_KEY_FIELD_NUMBER: _builtins.int
+    TLS_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    organisation: _builtins.str
+    """DID"""
+    vote_key_type: Global___KeyType.ValueType
+    vote_key: _builtins.bytes
+    vote_possession: _builtins.bytes
+    """BLS proof of possession; empty for ed25519"""
+    peer_key: _builtins.bytes
+    """Ed25519; signs proposals"""
+    tls_certificate: _builtins.bytes
+    """DER, self-signed CA certificate, the trust anchor for this peer"""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        organisation: _builtins.str = ...,
+        vote_key_type: Global___KeyType.ValueType = ...,
+        vote_key: _builtins.bytes = ...,
+        vote_possession: _builtins.bytes = ...,
+        peer_key: _builtins.bytes = ...,
+        tls_certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "organisation", b"organisation", "peer_key", b"peer_key", "tls_certificate", b"tls_certificate", "vote_key", b"vote_key", "vote_key_type", b"vote_key_type", "vote_possession", b"vote_possession"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Validator: _TypeAlias = Validator  # noqa: Y015
+
+@_typing.final
+class AdmitValidator(_message.Message):
+    """The validator becomes a learner: it receives everything and votes on nothing. An id is used once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATOR_FIELD_NUMBER: _builtins.int
+    PEER_ADDRESS_FIELD_NUMBER: _builtins.int
+    peer_address: _builtins.str
+    """host:port, where the other validators reach it"""
+    @_builtins.property
+    def validator(self) -> Global___Validator: ...
+    def __init__(
+        self,
+        *,
+        validator: Global___Validator | None = ...,
+        peer_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["validator", b"validator"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer_address", b"peer_address", "validator", b"validator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmitValidator: _TypeAlias = AdmitValidator  # noqa: Y015
+
+@_typing.final
+class ActivateValidator(_message.Message):
+    """The learner becomes a validator of the heights from two above this block's on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATOR_ID_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    BLOCK_HASH_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    validator_id: _builtins.str
+    height: _builtins.int
+    """of a block that the newcomer has; at most 100 below the one it comes into"""
+    block_hash: _builtins.bytes
+    """of that block"""
+    signature: _builtins.bytes
+    """newcomer's vote key over ledger.model.hashes.activation_message"""
+    replaces: _builtins.str
+    """id of an active validator removed by the same change; empty: none"""
+    def __init__(
+        self,
+        *,
+        validator_id: _builtins.str = ...,
+        height: _builtins.int = ...,
+        block_hash: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        replaces: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "height", b"height", "replaces", b"replaces", "signature", b"signature", "validator_id", b"validator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateValidator: _TypeAlias = ActivateValidator  # noqa: Y015
+
+@_typing.final
+class RemoveValidator(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATOR_ID_FIELD_NUMBER: _builtins.int
+    validator_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        validator_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["validator_id", b"validator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveValidator: _TypeAlias = RemoveValidator  # noqa: Y015
+
+@_typing.final
+class UpdateValidatorAddress(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATOR_ID_FIELD_NUMBER: _builtins.int
+    PEER_ADDRESS_FIELD_NUMBER: _builtins.int
+    validator_id: _builtins.str
+    peer_address: _builtins.str
+    def __init__(
+        self,
+        *,
+        validator_id: _builtins.str = ...,
+        peer_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer_address", b"peer_address", "validator_id", b"validator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateValidatorAddress: _TypeAlias = UpdateValidatorAddress  # noqa: Y015

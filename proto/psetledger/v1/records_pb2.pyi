@@ -63,6 +63,27 @@ GRANT_EVENT_KIND_AB_INITIO_OPENED: GrantEventKind.ValueType  # 4
 GRANT_EVENT_KIND_AB_INITIO_CONFIRMED: GrantEventKind.ValueType  # 5
 Global___GrantEventKind: _TypeAlias = GrantEventKind  # noqa: Y015
 
+class _ValidatorStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ValidatorStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ValidatorStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VALIDATOR_STATUS_UNSPECIFIED: _ValidatorStatus.ValueType  # 0
+    VALIDATOR_STATUS_LEARNER: _ValidatorStatus.ValueType  # 1
+    VALIDATOR_STATUS_ACTIVE: _ValidatorStatus.ValueType  # 2
+    VALIDATOR_STATUS_REMOVED: _ValidatorStatus.ValueType  # 3
+    """for ever"""
+
+class ValidatorStatus(_ValidatorStatus, metaclass=_ValidatorStatusEnumTypeWrapper): ...
+
+VALIDATOR_STATUS_UNSPECIFIED: ValidatorStatus.ValueType  # 0
+VALIDATOR_STATUS_LEARNER: ValidatorStatus.ValueType  # 1
+VALIDATOR_STATUS_ACTIVE: ValidatorStatus.ValueType  # 2
+VALIDATOR_STATUS_REMOVED: ValidatorStatus.ValueType  # 3
+"""for ever"""
+Global___ValidatorStatus: _TypeAlias = ValidatorStatus  # noqa: Y015
+
 @_typing.final
 class KeyRecord(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -613,3 +634,110 @@ class IdempotencyRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IdempotencyRecord: _TypeAlias = IdempotencyRecord  # noqa: Y015
+
+@_typing.final
+class MemberRecord(_message.Message):
+    """A validator, from its admission on. A change executed at a height counts from two above it on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATOR_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PEER_ADDRESS_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    ADMITTED_HEIGHT_FIELD_NUMBER: _builtins.int
+    ACTIVATED_HEIGHT_FIELD_NUMBER: _builtins.int
+    REMOVED_HEIGHT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """the ordering's; given once, never reused; genesis: 1 ... n by ascending id"""
+    status: Global___ValidatorStatus.ValueType
+    peer_address: _builtins.str
+    """host:port; empty: from genesis, and not told since"""
+    replaces: _builtins.str
+    """id of the validator in whose place it was activated"""
+    admitted_height: _builtins.int
+    """0: genesis"""
+    activated_height: _builtins.int
+    """of one that was activated; 0: genesis"""
+    removed_height: _builtins.int
+    """0: not removed"""
+    @_builtins.property
+    def validator(self) -> _operations_pb2.Validator: ...
+    def __init__(
+        self,
+        *,
+        validator: _operations_pb2.Validator | None = ...,
+        number: _builtins.int = ...,
+        status: Global___ValidatorStatus.ValueType = ...,
+        peer_address: _builtins.str = ...,
+        replaces: _builtins.str = ...,
+        admitted_height: _builtins.int = ...,
+        activated_height: _builtins.int = ...,
+        removed_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["validator", b"validator"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_height", b"activated_height", "admitted_height", b"admitted_height", "number", b"number", "peer_address", b"peer_address", "removed_height", b"removed_height", "replaces", b"replaces", "status", b"status", "validator", b"validator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberRecord: _TypeAlias = MemberRecord  # noqa: Y015
+
+@_typing.final
+class ActiveSetRecord(_message.Message):
+    """Who certifies. The set of height h is that in the state after height h - 2."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    LAST_CHANGED_HEIGHT_FIELD_NUMBER: _builtins.int
+    NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+    LEARNER_COUNT_FIELD_NUMBER: _builtins.int
+    last_changed_height: _builtins.int
+    """0: never since genesis"""
+    next_number: _builtins.int
+    learner_count: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ascending"""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        last_changed_height: _builtins.int = ...,
+        next_number: _builtins.int = ...,
+        learner_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "last_changed_height", b"last_changed_height", "learner_count", b"learner_count", "next_number", b"next_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveSetRecord: _TypeAlias = ActiveSetRecord  # noqa: Y015
+
+@_typing.final
+class RecentBlockRecord(_message.Message):
+    """Hash of a recent block; kept while there is a learner, which signs one to show that it has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    BLOCK_HASH_FIELD_NUMBER: _builtins.int
+    height: _builtins.int
+    block_hash: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        height: _builtins.int = ...,
+        block_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "height", b"height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecentBlockRecord: _TypeAlias = RecentBlockRecord  # noqa: Y015

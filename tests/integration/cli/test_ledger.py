@@ -96,7 +96,7 @@ def test_a_record_by_its_key(pset: Pset) -> None:
         (f"grants-by-grantee/{did}", "ListRecord"),
         ("resource-name/za:saqa:q:91761", "ResourceNameRecord"),
         ("resources/CredentialTemplate", "ListRecord"),
-        ("validators", "ValidatorSet"),
+        ("validators", "ListRecord"),
         ("parameter/rules", "Parameter"),
     ):
         ended = pset("ledger", "get", key)

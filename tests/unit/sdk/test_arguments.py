@@ -242,6 +242,32 @@ OPERATIONS: list[tuple[type[operations.Operation], dict[str, Any], dict[str, lis
     (operations.SuspendAccreditation, GRANT, {"effective": [None, INSTANT], "reason": [5]}),
     (operations.ReinstateAccreditation, GRANT, {"grant_id": [None], "expected_version": ["1"]}),
     (operations.WithdrawAccreditation, GRANT, {"ab_initio": [1, None]}),
+    (
+        operations.AdmitValidator,
+        {
+            "validator": operations.Validator("n2", "d", "bls", b"", b"", b"", b""),
+            "peer_address": "n2.example:7052",
+        },
+        {
+            "validator": [
+                None,
+                "n2",
+                operations.Validator("n2", "d", "bls", "key", b"", b"", b""),  # type: ignore[arg-type]
+            ],
+            "peer_address": [None, ("n2.example", 7052)],
+        },
+    ),
+    (
+        operations.ActivateValidator,
+        {"validator_id": "n2", "height": 1, "block_hash": b"", "signature": b""},
+        {"height": ["1", True], "block_hash": ["ff"], "signature": [None], "replaces": [5, b"n1"]},
+    ),
+    (operations.RemoveValidator, {"validator_id": "n2"}, {"validator_id": [None, 5]}),
+    (
+        operations.UpdateValidatorAddress,
+        {"validator_id": "n2", "peer_address": "n2.example:7052"},
+        {"validator_id": [b"n2"], "peer_address": [None]},
+    ),
 ]
 
 

@@ -15,14 +15,16 @@ import pytest
 
 from ledger.model import operations as model
 from ledger.model.codec import encode
-from ledger.model.hashes import possession_message
+from ledger.model.hashes import activation_message, possession_message
 from ledger.model.keys import KeyRole, KeyType, verify_signature
 from ledger.model.operations import AccreditationReason, StatusPurpose
 from sdk.accreditor import longest_term, parse_qualification, prepare_endorsement
 from sdk.client_checks import OperationRefusal, check_operation
 from sdk.errors import CallerError
 from sdk.operations import (
+    ActivateValidator,
     AddSite,
+    AdmitValidator,
     CreateStatusList,
     EndorseOrganisation,
     GrantAccreditation,
@@ -30,17 +32,26 @@ from sdk.operations import (
     Operation,
     PublishResource,
     ReinstateAccreditation,
+    RemoveValidator,
     RotateKey,
     Service,
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
+    Validator,
     WithdrawAccreditation,
 )
 from sdk.organisation_requests import OrganisationRequestFile, create_request, read_request
 from sdk.signers import Signer
 from tests.support.certified_world import WorldSigner
-from tests.support.ledger_world import TestKey, make_genesis, make_key, make_organisation
+from tests.support.ledger_world import (
+    TestKey,
+    make_genesis,
+    make_key,
+    make_organisation,
+    make_validator,
+)
 
 DID = make_organisation("gaa").did
 LIST_ID = UUID("58172aac-d8ba-41ed-83dd-0b3aef56cc33")
@@ -62,6 +73,20 @@ def new_key(role: str = "issue") -> NewKey:
     return NewKey.prove(DID, role, signer(make_key("gaa/issue-2", KeyRole.ISSUE)))
 
 
+def newcomer(**changes: Any) -> Validator:
+    made = make_validator("n2", DID)
+    fields: dict[str, Any] = {
+        "id": made.id,
+        "organisation": made.organisation,
+        "vote_key_type": "bls",
+        "vote_key": made.vote_key,
+        "vote_possession": made.vote_possession,
+        "peer_key": made.peer_key,
+        "tls_certificate": made.tls_certificate,
+    }
+    return Validator(**fields | changes)
+
+
 # Operations --------------------------------------------------------------------------------------
 
 
@@ -80,10 +105,46 @@ def test_every_operation_has_bytes_on_the_ledger() -> None:
         SuspendAccreditation("g1", 1, date(2026, 1, 1), "quality-failure"),
         ReinstateAccreditation("g1", 2, date(2026, 2, 1), "error"),
         WithdrawAccreditation("g1", 3, date(2026, 3, 1), "voluntary", ab_initio=True),
+        AdmitValidator(newcomer(), "n2.example:7052"),
+        ActivateValidator("n2", 7, bytes(32), bytes(96), replaces="n1"),
+        RemoveValidator("n2"),
+        UpdateValidatorAddress("n2", "[::1]:7052"),
     ]
     models = [operation.to_model() for operation in operations]
     assert [type(held).__name__ for held in models] == [type(held).__name__ for held in operations]
     assert all(encode(held) for held in models)
+
+
+def test_a_validator_as_its_node_made_it() -> None:
+    assert AdmitValidator(newcomer(), "h:1").to_model() == model.AdmitValidator(
+        make_validator("n2", DID), "h:1"
+    )
+    ed25519 = newcomer(vote_key_type="ed25519", vote_possession=b"").to_model()
+    assert ed25519.vote_key_type is KeyType.ED25519
+    refuse("DID_MALFORMED", lambda: newcomer(organisation="qcto").to_model())
+    refuse("KEY_TYPE_UNKNOWN", lambda: newcomer(vote_key_type="rsa").to_model())
+
+
+def test_a_newcomer_signs_the_block_that_it_has() -> None:
+    key = make_key("vote/n2", KeyRole.VOTE)
+    made = ActivateValidator.prove("test:0123", "n2", 7, b"h" * 32, signer(key)).to_model()
+    assert (made.validator_id, made.height, made.block_hash) == ("n2", 7, b"h" * 32)
+    assert made.replaces == ""
+    for args, expected in (
+        (("test:0123", "n2", 7, b"h" * 32), True),
+        (("test:0124", "n2", 7, b"h" * 32), False),
+        (("test:0123", "n3", 7, b"h" * 32), False),
+        (("test:0123", "n2", 8, b"h" * 32), False),
+        (("test:0123", "n2", 7, b"i" * 32), False),
+    ):
+        message = activation_message(*args)
+        assert (
+            verify_signature(KeyType.ED25519, key.public_key, message, made.signature) is expected
+        )
+    replacing = ActivateValidator.prove("c", "n2", 7, b"", signer(key), replaces="n1")
+    assert replacing.to_model().replaces == "n1"
+    wrong: Any = "7"
+    refuse("ARGUMENT_TYPE", lambda: ActivateValidator.prove("c", "n2", wrong, b"", signer(key)))
 
 
 def test_a_grant_in_days_and_sorted_scopes() -> None:

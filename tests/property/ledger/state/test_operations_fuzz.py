@@ -21,6 +21,7 @@ from ledger.model.operations import (
     AccreditationReason,
     CreateStatusList,
     ReinstateAccreditation,
+    RemoveValidator,
     ResourceType,
     RotateKey,
     Service,
@@ -28,6 +29,7 @@ from ledger.model.operations import (
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
     WithdrawAccreditation,
 )
 from ledger.model.receipts import ReceiptCode
@@ -39,15 +41,19 @@ from tests.support.ledger_execution import (
     electrician,
     make_training_world,
 )
-from tests.support.ledger_world import day, make_organisation
+from tests.support.ledger_world import day, make_genesis, make_organisation
+from tests.support.membership import activation, admission, admit
 
 TRADE = "za:ofo:2021:671101"
 AUTHORS = ("saqa", "qcto", "gaa", "merseta")
+KEYS = ("vote_key", "peer_key", "tls_certificate")
 
 
 @lru_cache(maxsize=1)
 def world() -> LedgerWorld:
-    world = make_training_world()
+    genesis = make_genesis(validators=("n1", "n2"), certificate_scheme="ed25519")
+    world = make_training_world(genesis)
+    admit(world, "n9", "saqa")
     world.grant(
         "qcto", "merseta", "quality-assure", since="2023-01-01", qualifications=[ELECTRICIAN]
     )
@@ -73,6 +79,7 @@ def meaningful() -> tuple[list[str], list[bytes], list[int]]:
         *("conduct-eisa", "issue-badge", "host-workplace", "za:ofo:2021:671101", "charter", ""),
         *("application/json", "labels", "api", "PsetNode", "https://node.example.org", "a\u0301\n"),
         *("8001015009087", "test", "fresh", "provider", "sample.v1"),
+        *("n1", "n2", "n8", "n9", "n9.example:7052", "[::1]:1"),
     ]
     fresh = make_organisation("fresh", name="Fresh Sample")
     octets = [
@@ -80,6 +87,7 @@ def meaningful() -> tuple[list[str], list[bytes], list[int]]:
         *(key.public_key for key in fresh.keys.values()),
         *(key[-16:] for key in world().values if key.startswith(b"status-list\x00")),
         *(fresh.request, electrician(), b"{}", b"r" * 16, bytes(16), bytes(32), b""),
+        *(getattr(validator, name) for validator in world().genesis.validators for name in KEYS),
     ]
     days = [day(text) for text in ("2023-11-14", "2023-11-15", "2024-02-01", "2029-01-31")]
     numbers = [*range(6), 131_071, 131_072, *days, world().time, 2**32 - 1, 2**53, 2**64 - 1]
@@ -163,6 +171,12 @@ def good_operations() -> list[tuple[str, str, Operation]]:
         ("qcto", "ledger", SuspendAccreditation(training, 1, day("2024-06-01"), reason)),
         ("qcto", "ledger", WithdrawAccreditation(training, 1, day("2024-06-01"), reason)),
         ("qcto", "ledger", WithdrawAccreditation(training, 1, day("2024-06-01"), reason, True)),
+        ("saqa", "admin", admission(told, "n8", "gaa")),
+        ("saqa", "admin", activation(told, "n9")),
+        ("saqa", "admin", activation(told, "n9", replaces="n1")),
+        ("saqa", "admin", RemoveValidator("n2")),
+        ("saqa", "admin", RemoveValidator("n9")),
+        ("saqa", "ledger", UpdateValidatorAddress("n9", "n9.example:1")),
         ("qcto", "ledger", ReinstateAccreditation(training, 1, day("2024-06-01"), reason)),
     ]
     return good
@@ -192,8 +206,9 @@ def test_every_operation_gets_a_receipt(data: st.DataObject) -> None:
         author = data.draw(st.sampled_from(AUTHORS))
     if not is_encodable(operation):
         return
-    fork = world().fork()
-    before = fork.snapshot()
+    fork, idle = world().fork(), world().fork()
+    idle.run_block([])  # which writes, while there is a learner
+    before = idle.snapshot()
     receipt = fork.submit(author, operation, keys=[key])
     code = ReceiptCode(receipt.code)
     event(f"{type(operation).__name__} {code.name}")

@@ -21,7 +21,9 @@ from ledger.model.keys import KeyRole
 from ledger.model.operation_lint import find_in_operation
 from ledger.model.operations import (
     AccreditationReason,
+    ActivateValidator,
     AddSite,
+    AdmitValidator,
     Code,
     CreateStatusList,
     EndorseOrganisation,
@@ -29,6 +31,7 @@ from ledger.model.operations import (
     OrganisationRequest,
     PublishResource,
     ReinstateAccreditation,
+    RemoveValidator,
     ResourceType,
     RotateKey,
     Scope,
@@ -37,6 +40,7 @@ from ledger.model.operations import (
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
     WithdrawAccreditation,
 )
 from ledger.model.personal_data import EMAIL, SA_ID_NUMBER
@@ -45,7 +49,7 @@ from ledger.model.transaction import Operation, Signer, TransactionBody
 from ledger.model.transaction_check import TransactionRefusedError
 from ledger.model.wire import Kind, Label, get_message
 from ledger.node.operation_check import check_operation
-from tests.support.ledger_world import NETWORK, day, make_organisation
+from tests.support.ledger_world import NETWORK, day, make_organisation, make_validator
 
 CHARTER = default_charter()
 GAA = make_organisation("gaa")
@@ -111,6 +115,10 @@ SAMPLES: dict[type[Any], Operation] = {
     SuspendAccreditation: SuspendAccreditation(**CHANGE),
     ReinstateAccreditation: ReinstateAccreditation(**CHANGE),
     WithdrawAccreditation: WithdrawAccreditation(**CHANGE),
+    AdmitValidator: AdmitValidator(make_validator("n2", GAA.did), "n2.example:7052"),
+    ActivateValidator: ActivateValidator("n2", 7, b"\xff" * 32, b"\xff" * 96, "n1"),
+    RemoveValidator: RemoveValidator("n2"),
+    UpdateValidatorAddress: UpdateValidatorAddress("n2", "10.0.0.2:7052"),
 }
 """One operation of each class that is admitted, with all its fields filled."""
 

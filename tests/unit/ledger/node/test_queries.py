@@ -11,13 +11,13 @@ import pytest
 
 from ledger.api.ports import ApiError
 from ledger.model import schema
-from ledger.model.block import Block, Proposal, ValidatorSet
+from ledger.model.block import Block, Proposal
 from ledger.model.codec import decode, encode
 from ledger.model.genesis import genesis_header
 from ledger.model.limits import CHILDREN_PAGE_COUNT_MAX, STATE_KEY_SIZE_MAX
 from ledger.model.operations import ResourceType
 from ledger.model.receipts import ApiReason, ReceiptCode
-from ledger.model.records import ReferenceRecord
+from ledger.model.records import ActiveSetRecord, ListRecord, MemberRecord, ReferenceRecord
 from ledger.model.verification import (
     decode_certified_head,
     decode_proven_state,
@@ -54,7 +54,7 @@ def test_values_and_absences_are_proven_at_one_height(tmp_path: Path) -> None:
         keys = [schema.validators_key(), b"did\x00nobody", schema.resource_name_key("schema-1")]
         proven = decode_proven_state(await core.node.get_many(keys))
         state = verify_proven_state(proven, keys, harness.trust)
-        assert state.values[keys[0]] == encode(harness.genesis.validator_set)
+        assert state.values[keys[0]] == encode(ListRecord(child_count=1))
         assert state.values[keys[1]] is None
         assert state.values[keys[2]]
         assert state.head.height == core.driver.tip.height == 2
@@ -155,10 +155,12 @@ def test_before_the_first_certificate_nothing_is_answered(tmp_path: Path) -> Non
 
 def test_the_validators_in_the_state_are_those_of_genesis(tmp_path: Path) -> None:
     async def scenario(harness: NodeHarness, core: NodeCore) -> None:
-        key = schema.validators_key()
-        proven = decode_proven_state(await core.node.get_many([key]))
-        value = verify_proven_state(proven, [key], harness.trust).values[key]
-        assert decode(ValidatorSet, value or b"") == harness.genesis.validator_set
+        keys = [schema.active_set_key(), schema.validator_key("n1")]
+        proven = decode_proven_state(await core.node.get_many(keys))
+        values = verify_proven_state(proven, keys, harness.trust).values
+        assert decode(ActiveSetRecord, values[keys[0]] or b"").ids == ("n1",)
+        member = decode(MemberRecord, values[keys[1]] or b"")
+        assert (member.validator,) == harness.genesis.validators
 
     run(tmp_path, scenario)
 

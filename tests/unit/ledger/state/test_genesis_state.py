@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import dataclasses
+from hashlib import sha256
+
+import pytest
 
 from ledger.model.accreditation import GrantStatus, chain_status
-from ledger.model.block import ValidatorSet
 from ledger.model.canonical_json import decode_json, encode_json
 from ledger.model.charter import default_charter
 from ledger.model.codec import decode
-from ledger.model.genesis import decode_genesis, encode_genesis
+from ledger.model.genesis import decode_genesis, encode_genesis, genesis_header
 from ledger.model.operations import Code
 from ledger.model.records import (
+    ActiveSetRecord,
     DidRecord,
     GrantRecord,
     ListRecord,
     OrganisationRecord,
     ReferenceRecord,
+    ValidatorStatus,
 )
 from ledger.model.schema import (
     code_key,
@@ -29,10 +33,16 @@ from ledger.model.schema import (
     organisations_key,
     parameter_key,
     short_name_key,
-    validators_key,
+    validator_key_key,
 )
 from ledger.state.genesis_state import compute_genesis_writes, root_grant_id
-from ledger.state.parameters import read_charter
+from ledger.state.parameters import Agreement, read_agreement, read_charter
+from ledger.state.validators import (
+    compute_validators_hash_of,
+    get_active_set,
+    get_active_set_record,
+    get_members,
+)
 from tests.support.ledger_world import GENESIS_ORGANISATIONS, make_genesis, make_organisation
 
 GENESIS = make_genesis(validators=("n1", "n2"))
@@ -104,7 +114,33 @@ def test_parameters() -> None:
     assert isinstance(policy, dict)
     assert policy["threshold"] == 3
     assert read_charter(STATE.get) == default_charter()
+    assert read_agreement(STATE.get) == Agreement("crash", "bls12381")
+    with pytest.raises(ValueError, match="network"):
+        read_agreement(lambda _: None)
 
 
 def test_validators() -> None:
-    assert decode(ValidatorSet, STATE[validators_key()]) == GENESIS.validator_set
+    assert get_active_set(STATE) == GENESIS.validator_set
+    assert compute_validators_hash_of(STATE) == genesis_header(GENESIS).next_validators_hash
+    first, second = get_members(STATE)
+    assert (first.validator, second.validator) == GENESIS.validators
+    assert (first.number, second.number) == (1, 2)
+    assert first.status is second.status is ValidatorStatus.ACTIVE
+    assert (first.peer_address, first.admitted_height, first.removed_height) == ("", 0, 0)
+    active = get_active_set_record(STATE)
+    assert active == ActiveSetRecord(ids=("n1", "n2"), next_number=3)
+    for value in (first.validator.vote_key, first.validator.tls_certificate):  # type: ignore[union-attr]
+        key = validator_key_key(sha256(value).digest())
+        assert decode(ReferenceRecord, STATE[key]).reference == "n1"
+
+
+def test_numbers_follow_ids_however_the_document_was_built() -> None:
+    turned = dataclasses.replace(GENESIS, validators=GENESIS.validators[::-1])
+    members = get_members(dict(compute_genesis_writes(turned)))
+    assert [(m.number, m.validator and m.validator.id) for m in members] == [(1, "n1"), (2, "n2")]
+
+
+def test_a_state_without_genesis_has_no_validators() -> None:
+    for ask in (get_active_set, get_members, compute_validators_hash_of):
+        with pytest.raises(ValueError, match="validators"):
+            ask({})
