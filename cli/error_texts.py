@@ -511,6 +511,14 @@ _NODE: Final = {
         "Put this validator's keys into its home.",
     ),
     "TLS_KEY_TYPE": ("The TLS key is no P-256 key.", "Put this validator's keys into its home."),
+    "PEER_ADDRESS_MISSING": (
+        "The node's configuration does not say where another validator listens.",
+        "Add it to peers.addresses in config.toml.",
+    ),
+    "ISOLATION_NOT_ALLOWED": (
+        "A validator is cut off from others on networks for development only.",
+        "There, set testing.isolation in config.toml.",
+    ),
     "NODE_RUNNING": ("A node runs on this home already.", "Stop it first: `pset node stop`."),
     "NODE_NOT_RUNNING": ("The node does not run.", "Start it: `pset node start`."),
     "NODE_NOT_STARTED": ("The node ended or certified nothing.", "See its logs."),
