@@ -139,6 +139,7 @@ def test_a_stream_that_lasts_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) 
         await held.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         assert (await held.read()).list_services_response.service
         assert await held.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "stream lasts at most" in await held.details(), "not the client's own deadline"
 
     run(scenario)
 
