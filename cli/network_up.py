@@ -38,6 +38,8 @@ NODES_COUNT_MAX: Final = 25
 FAULT_MODELS: Final = ("crash", "byzantine")
 CERTIFICATE_SCHEMES: Final = ("bls12381", "ed25519")
 STORAGES: Final = ("leveldb", "memory")
+KILL_LEADER: Final = "pset network kill leader"
+_REMARKS: Final = {KILL_LEADER: "      # kill -9: the others go on, nothing acknowledged is lost"}
 LOOK_SECONDS: Final = 1.0
 """How often a network in the foreground is looked at."""
 
@@ -254,7 +256,8 @@ def _show_up(
     )
     if quorum.warning:
         context.output.hint(f"WARNING   {quorum.warning}")
-    context.output.hint("NEXT      " + "\n          ".join(following))
+    told = [f"{command}{_REMARKS.get(command, '')}" for command in following]
+    context.output.hint("NEXT      " + "\n          ".join(told))
 
 
 def validator_rows(held: Network, states: Sequence[NodeState]) -> list[dict[str, Any]]:
@@ -286,7 +289,7 @@ def following_commands(place: Path, quorum: Quorum) -> list[str]:
     """The next three commands: where one may fail, how to let the leader fail and see what happens."""
     first = f"export PSET_NETWORK={path_argument(place)}"
     if quorum.may_fail:
-        return [first, "pset network kill leader", "pset network status --watch"]
+        return [first, KILL_LEADER, "pset network status --watch"]
     return [first, "pset org list", "pset network status"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -40,6 +41,9 @@ LEADER_SECONDS_MAX: Final = 10.0
 STOP_SECONDS_MAX: Final = 30.0
 PROBES_COUNT_MAX: Final = 8
 """Nodes asked at once how they are."""
+
+_REASON: Final = re.compile(r"^[A-Z][A-Z0-9_]+: .*\n.*", re.MULTILINE)
+"""What `ledger.node.main` says at the end; other lines may stand around it."""
 
 OnReady = Callable[[str, int, int], None]
 """Told which validator is ready, how many are, and how many are waited for."""
@@ -168,9 +172,7 @@ def _wait_until_ready(
         with NodeProbe(address, validator.id, validator.tls_certificate) as probe:
             while time.monotonic() < deadline:
                 if process is not None and process.poll() is not None:
-                    raise _not_started(
-                        home, f"{validator.id} ended: {read_output(home) or 'it said nothing'}"
-                    )
+                    raise _not_started(home, f"{validator.id} ended: {_last_words(home)}")
                 status, problem = _ask(probe)
                 if status is not None:
                     answered = answered or time.monotonic()
@@ -201,6 +203,13 @@ def _ask(probe: NodeProbe) -> tuple[NodeStatus | None, str]:
 
 def _is_ready(status: NodeStatus, *, is_leader_needed: bool) -> bool:
     return status.height > 0 and (bool(status.leader) or not is_leader_needed)
+
+
+def _last_words(home: Path) -> str:
+    """Why a node ended: its code, text and remedy, or whatever else it said."""
+    said = read_output(home)
+    match = _REASON.search(said)
+    return match[0] if match else said or "it said nothing"
 
 
 def _not_started(home: Path, text: str) -> NodeError:

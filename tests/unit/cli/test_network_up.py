@@ -17,6 +17,8 @@ from ledger.node.node_state import NodeState
 from sdk.networks import read_network
 from tests.support.pset_runs import run
 
+REMARK = "      # kill -9: the others go on, nothing acknowledged is lost"
+
 
 def make_state(
     home: Path, validator: str, *, voting_reason: str = "", answers: bool = True
@@ -119,10 +121,11 @@ def test_up_shows_the_validators_the_quorum_and_what_to_do_next(tmp_path: Path) 
     assert "n3 is ready (3 of 4)" in ended.stderr
     assert ended.stderr.splitlines()[-3:] == [
         f"NEXT      export PSET_NETWORK={place}",
-        "          pset network kill leader",
+        f"          pset network kill leader{REMARK}",
         "          pset network status --watch",
     ]
     data = run("network", "up", "--dir", str(place), "-o", "json").data
+    assert data["next"][1] == "pset network kill leader"
     assert data["quorum"]["needed"] == 3
     assert data["warnings"] == []
     assert data["fault_model"] == "byzantine"
