@@ -115,12 +115,14 @@ def use_pure_python() -> None:
     codec.decode = decode
     sys.modules["ledger.model.codec"] = codec
 
-    # Vote keys and TLS certificates need pairings and X.509; execution needs neither.
+    # BLS vote keys and TLS certificates need pairings and X.509.
     genesis: Any = import_module("ledger.model.genesis")
-    genesis.check_validators = _accept_validators
+    genesis.check_validators = _accept
+    validator_form: Any = import_module("ledger.model.validator_form")
+    validator_form.check_tls_certificate = _accept
 
 
-def _accept_validators(*_arguments: object) -> None:
+def _accept(*_arguments: object) -> None:
     return None
 
 

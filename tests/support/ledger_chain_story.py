@@ -9,6 +9,7 @@ from ledger.model.keys import KeyRole
 from ledger.model.operations import (
     AccreditationReason,
     ReinstateAccreditation,
+    RemoveValidator,
     ResourceType,
     RotateKey,
     Service,
@@ -16,22 +17,27 @@ from ledger.model.operations import (
     SuspendAccreditation,
     UpdateDid,
     UpdateStatusList,
+    UpdateValidatorAddress,
     WithdrawAccreditation,
 )
 from ledger.model.transaction import Operation
 from tests.support.ledger_execution import ELECTRICIAN, LedgerWorld, make_training_world
-from tests.support.ledger_world import day
+from tests.support.ledger_world import day, make_genesis
+from tests.support.membership import ADMIN, activation, admission, admit
 
 QUALITY = AccreditationReason.QUALITY_FAILURE
 
 
 def tell() -> LedgerWorld:
     """A world after the whole story; `world.blocks` is the chain."""
-    world = make_training_world()
+    # With Ed25519 vote keys, which every Python can verify.
+    genesis = make_genesis(validators=("n1", "n2"), certificate_scheme="ed25519")
+    world = make_training_world(genesis)
     _publish(world)
     _accredit(world)
     _keep_status(world)
     _change_keys(world)
+    _change_validators(world)
     _refuse(world)
     world.run_block([], time=world.time + 90_000_000)  # everything expires
     return world
@@ -120,6 +126,23 @@ def _change_keys(world: LedgerWorld) -> None:
     ]
     for operation in operations:
         world.apply("gaa", operation, keys=["admin"])
+
+
+def _change_validators(world: LedgerWorld) -> None:
+    world.apply("che", UpdateValidatorAddress("n2", "n2.example:7052"))
+    admit(world, "n9", "che")
+    world.apply("saqa", admission(world, "n8", "qcto"), keys=ADMIN)
+    operations: list[tuple[str, Operation]] = [
+        ("che", activation(world, "n9", replaces="n2")),
+        ("saqa", RemoveValidator("n1")),
+        ("saqa", RemoveValidator("n8")),
+    ]
+    world.run_block(
+        [world.make_transaction(author, item, keys=ADMIN) for author, item in operations]
+    )
+    assert [receipt.code for receipt in world.results[-1].receipts] == [1, 321, 1]
+    world.run_block([])
+    world.apply("saqa", RemoveValidator("n1"), keys=ADMIN)
 
 
 def _refuse(world: LedgerWorld) -> None:
