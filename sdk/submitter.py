@@ -6,10 +6,7 @@ Rules of this file:
   validator like a read, never a second transaction.
 - A node that refuses or takes nothing, when another one may have taken the transaction before, is
   asked what it knows of it: only the ledger says what became of a write.
-- A refusal that rests on a node's clock or state counts when a second validator says the same; in a
-  byzantine network every refusal counts when one more than may lie say the same.
-- When no answer comes, the error's `phase` says what is known, and its words whether the network
-  has the quorum that it takes.
+- When no answer comes, the error's `phase` says what is known (`sdk.write_paths`).
 """
 
 from __future__ import annotations
@@ -20,7 +17,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
-from ledger.model.certificate import FaultModel
 from ledger.model.genesis import Genesis
 from ledger.model.hashes import compute_transaction_id
 from ledger.model.limits import RECEIPT_SIZE_MAX, TRANSACTION_SIZE_MAX
@@ -52,10 +48,8 @@ from sdk.node_api import (
     TransactionState,
 )
 from sdk.node_faults import later_phase
-from sdk.node_search import NodeSearch
 from sdk.operations import Operation
 from sdk.proof_files import encode_transaction_proof_file
-from sdk.quorum import explain_quorum
 from sdk.refusals import as_refused, as_write_error, get_code, make_receipt, refusal_receipt
 from sdk.results import Receipt, TransactionStatus, Wait
 from sdk.signers import Signer
@@ -66,28 +60,19 @@ from sdk.submission import (
     compute_expiry,
     sign_transaction,
 )
+from sdk.write_paths import STATE_CODES, WritePaths
 
 BATCH_COUNT_MAX: Final = 100
 """Transactions of `submit_many` in one call."""
 BATCH_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
 TRANSACTION_ID_SIZE: Final = 32
 IDEMPOTENCY_KEY_SIZE: Final = 16
-SURVEY_SHARE: Final = 0.1
-"""Of a call's time, kept to ask the validators how they are when none has answered."""
-SURVEY_SECONDS_MAX: Final = 1.0
 
 AnyOperation = Operation | ModelOperation
 """What `submit` takes: a promised operation, or the ledger's own."""
 
 _MODEL_OPERATIONS: Final[tuple[type[ModelOperation], ...]] = get_args(ModelOperation)
 _AUTHOR_CODES: Final = frozenset({ReceiptCode.KEY_NOT_AUTHORISED, ReceiptCode.AUTHOR_UNKNOWN})
-_STATE_CODES: Final = _AUTHOR_CODES | {
-    ReceiptCode.EXPIRED,
-    ReceiptCode.EXPIRY_TOO_FAR,
-    ReceiptCode.DID_DEACTIVATED,
-    ReceiptCode.NOT_AUTHORISED,
-}
-"""Refusals at admission that rest on the node's clock or state, which may be behind."""
 _PASSING: Final = frozenset(
     {
         ReceiptCode.OVERLOADED.name,
@@ -128,11 +113,7 @@ class Submitter:
         self._failover = failover
         self._authors = authors
         self._genesis = genesis
-        self._trust = trust
-        validators_count = len(trust.validator_set.validators)
-        is_byzantine = trust.fault_model is FaultModel.BYZANTINE
-        self._liars_count_max = (validators_count - 1) // 3 if is_byzantine else 0
-        self._seconds = seconds
+        self._paths = WritePaths(failover, trust, seconds=seconds)
         self._client_checks = client_checks
         self._time_ms = time_ms
 
@@ -270,7 +251,7 @@ class Submitter:
         self, signed: SignedTransaction, wait: Wait, phase: Phase = "not-sent"
     ) -> Receipt:
         """The receipt; `phase`: what is known of the transaction before it is sent."""
-        search = self._search(signed.hex_id, phase)
+        search = self._paths.start(signed.hex_id, phase)
 
         async def attempt(node: Node, seconds: float) -> Receipt | _Proven:
             deadline = asyncio.get_running_loop().time() + seconds
@@ -292,7 +273,7 @@ class Submitter:
                 self._authors.forget()
             raise as_write_error(error, signed.hex_id) from error
         except UnavailableError as error:
-            raise await self._explain(error) from error
+            raise await self._paths.explain(error) from error
         return answer if isinstance(answer, Receipt) else await self._date(answer)
 
     async def _look_up(
@@ -325,45 +306,6 @@ class Submitter:
             ) from error
         return self._believe(found.proof, signed, node.name)
 
-    def _search(self, transaction_id: str, phase: Phase = "not-sent") -> NodeSearch:
-        return self._failover.search(
-            seconds=self._seconds - self._survey_seconds,
-            is_write=True,
-            transaction_id=transaction_id,
-            refusals_needed=self._refusals_needed,
-            phase=phase,
-        )
-
-    def _refusals_needed(self, error: NodeCallError) -> int:
-        """How many validators must refuse a transaction for this reason."""
-        code = get_code(error.reason)
-        return max(self._liars_count_max + 1, 2 if code in _STATE_CODES else 1)
-
-    @property
-    def _survey_seconds(self) -> float:
-        """Time kept for `_explain`; none where there is nobody else to ask."""
-        if len(self._failover.nodes) < 2:
-            return 0.0
-        return min(self._seconds * SURVEY_SHARE, SURVEY_SECONDS_MAX)
-
-    async def _explain(self, error: UnavailableError) -> UnavailableError:
-        """The error, with the network's quorum in words when that is why no answer came."""
-        seconds = self._survey_seconds
-        if not seconds or error.code == ApiReason.OUTCOME_UNKNOWN:
-            return error
-        found = explain_quorum(await self._failover.statuses(seconds=seconds), self._trust)
-        if found is None:
-            return error
-        code, words = found
-        return UnavailableError(
-            f"{words}; {error.text}",
-            code=code,
-            remedy=error.remedy,
-            phase=error.phase,
-            retry_after=error.retry_after,
-            transaction_id=error.transaction_id,
-        )
-
     async def _send_batch(
         self, batch: Sequence[SignedTransaction | Receipt], wait: Wait
     ) -> Sequence[Receipt]:
@@ -390,7 +332,7 @@ class Submitter:
     ) -> dict[bytes, _ItemAnswer]:
         """Receipts by transaction id, or that it must be sent again."""
         first = signed[0].hex_id
-        search = self._search(first)
+        search = self._paths.start(first)
 
         async def attempt(node: Node, seconds: float) -> dict[bytes, _ItemAnswer]:
             answer = await node.submit_batch(
@@ -412,7 +354,7 @@ class Submitter:
         except NodeCallError as error:
             raise as_write_error(error, first) from error
         except UnavailableError as error:
-            raise await self._explain(error) from error
+            raise await self._paths.explain(error) from error
 
     async def _send_again(self, signed: SignedTransaction, wait: Wait, phase: Phase) -> Receipt:
         try:
@@ -436,8 +378,8 @@ class Submitter:
             if code is None or item.reason in _PASSING:
                 return _Unsettled(phase)
             error = NodeCallError(CallFault.REFUSED, item.text, reason=item.reason)
-            needed = min(self._refusals_needed(error), len(self._failover.nodes))
-            if needed > 1 or (phase != "not-sent" and code in _STATE_CODES):
+            needed = min(self._paths.refusals_needed(error), len(self._failover.nodes))
+            if needed > 1 or (phase != "not-sent" and code in STATE_CODES):
                 return _Unsettled(phase)
             return refusal_receipt(code, signed.hex_id)
         if wait is Wait.ACCEPTED:

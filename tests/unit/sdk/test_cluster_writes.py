@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sdk import node_search, submitter
+from sdk import node_search, write_paths
 from sdk.errors import RefusedError, UnavailableError
 from sdk.node_api import CallFault, NodeCallError
 from sdk.operations import AddSite
@@ -393,7 +393,7 @@ def test_the_callers_timeout_bounds_it_all(cluster: Cluster) -> None:
         return asyncio.get_running_loop().time() - started
 
     took = asyncio.run(main())
-    assert 2.0 * (1 - submitter.SURVEY_SHARE) <= took < 2.1
+    assert 2.0 * (1 - write_paths.SURVEY_SHARE) <= took < 2.1
     assert cluster.asked == ["n1", "n2", "n3"]
 
 
