@@ -35,7 +35,7 @@ from ledger.node.errors import NodeError, usage_error
 from ledger.node.evidence import EvidenceKeeper
 from ledger.node.failpoints import FailpointHook, pass_by
 from ledger.node.finality import Finality
-from ledger.node.halt import build_halt_report, publish_halt_report
+from ledger.node.halt import build_halt_report, publish_halt_report, read_halt_report
 from ledger.node.keys import ValidatorKeys
 from ledger.node.membership import Membership, get_quorum_rule
 from ledger.node.node import Node
@@ -181,8 +181,9 @@ class NodeCore:
             readers=readers,
             large_readers=large_readers,
             software_version=get_software_version(),
-            no_vote_reason=self._no_vote_reason,
+            no_vote_reason=self.get_no_vote_reason,
             on_corruption=self._fail,
+            read_halt_report=lambda: read_halt_report(config.home),
         )
         self._peer_service = PeerService(
             stores.chain, self.admission, self.driver, self._links, large_readers, self._fail
@@ -359,18 +360,20 @@ class NodeCore:
 
     def _closed_reason(self) -> str:
         """Why no transaction is taken, or an empty string."""
-        reason = self._no_vote_reason()
-        if reason and not self._is_stopping:
-            return f"this validator does not vote: {reason}"
-        return reason
+        if self._damage is not None or self._is_stopping:
+            return self.get_no_vote_reason()
+        # Where only the network is in the way a transaction waits here, and is certified later.
+        reason = self.driver.no_vote_reason or self.driver.clock_reason
+        return f"this validator does not vote: {reason}" if reason else ""
 
-    def _no_vote_reason(self) -> str:
+    def get_no_vote_reason(self) -> str:
         """Why this validator does not vote now, or an empty string."""
         if self._damage is not None:
             return f"the node ended: {self._damage}"
         if self._is_stopping:
             return self._end or "the node is stopping"
-        return self.driver.no_vote_reason or self.driver.clock_reason
+        driver = self.driver
+        return driver.no_vote_reason or driver.clock_reason or driver.network_reason
 
     def _fail(self, damage: CorruptionError) -> None:
         """A read found the store damaged: finish nothing, stop."""

@@ -65,6 +65,7 @@ from ledger.node.peers import (
 )
 from ledger.node.pool import TransactionPool
 from ledger.node.proposals import CheckedBlock, ProposalError, build_proposal, read_proposal
+from ledger.node.read_barrier import ReadBarrier
 from ledger.node.tip import NetworkRules, Tip
 from ledger.node.votes import VoteBook
 from ledger.storage.chain import ChainStore
@@ -177,6 +178,7 @@ class Driver:
         self._next_tick_at = now
         self._progress_at = now
         self._snapshots_told_at = now
+        self._reads = ReadBarrier()
         self._halt_watch = HaltWatch(parts.consensus.halt_after_ms)
         idle_ms = parts.clock.time_ms() - parts.tip.header.time
         rest_ms = max(0, parts.blocks.freshness_interval_ms - max(0, idle_ms))
@@ -220,6 +222,25 @@ class Driver:
                 return "candidate"
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """Ids of the other validators."""
+        return self._others
+
+    def get_number(self, validator_id: str) -> int:
+        """A validator's number in the ordering. Raises KeyError."""
+        return self._membership.get_number(validator_id)
+
+    @property
+    def behind(self) -> int:
+        """Blocks that another validator claims to have certified and this one has not."""
+        return max(0, self._hearing.heard_height - self.tip.height)
+
+    def find_silence(self, peer: str) -> int | None:
+        """Milliseconds since something came from a validator; None if nothing ever did."""
+        heard_at = self._hearing.heard_at.get(peer)
+        return None if heard_at is None else self._clock.monotonic_ms() - heard_at
+
+    @property
     def no_vote_reason(self) -> str:
         """Why this node's key does not vote, or an empty string."""
         return self._parts.no_vote_reason
@@ -240,6 +261,21 @@ class Driver:
             f"no leader is known: {len(connected)} of {len(self._others)} other validators are"
             f" connected, {needed} of {len(self._others) + 1} must agree"
         )
+
+    async def confirm_read(self) -> bool:
+        """Wait until what is certified here is all that was certified anywhere before this call.
+
+        False when too many wait for that. Waits for ever where no leader is found: the caller has a
+        deadline.
+        """
+        begun = self._reads.begin()
+        if begun is None:
+            return False
+        context, confirmed = begun
+        self._ordering.read_index(context)
+        self._wake.set()
+        await confirmed
+        return True
 
     def notify(self) -> None:
         """Something came into the pool, or does not come any more."""
@@ -334,6 +370,8 @@ class Driver:
             self._ordering.tick()
         if self.provisional is not None:
             self._tell_progress(self._others)
+        for context in self._reads.contexts():
+            self._ordering.read_index(context)
         self._follow_others(now)
         self._watch_halt(now)
         if self.is_leader:
@@ -365,18 +403,19 @@ class Driver:
             self._progress_at = now
             self._ordering.resign()
         elif self.clock_reason:
-            self._begin_transfer()
+            self.begin_transfer()
         if now > self._snapshots_told_at + SNAPSHOT_TIMEOUTS_COUNT * self._election_ms:
             self._snapshots_told_at = now
             for number in self._ordering.find_waiting_for_snapshot():
                 self._ordering.report_snapshot(number, is_failed=True)
 
-    def _begin_transfer(self) -> bool:
-        """Ask the follower that is furthest to lead; False when there is none."""
-        number = self._ordering.find_successor()
+    def begin_transfer(self, to: str = "") -> bool:
+        """Ask a validator to lead, or whoever's log is longest; False when there is nobody."""
+        number = self.get_number(to) if to else self._ordering.find_successor()
         if number is None:
             return False
         self._ordering.transfer_leadership(number)
+        self._wake.set()
         return True
 
     def _is_handing_over(self) -> bool:
@@ -386,7 +425,7 @@ class Driver:
         now = self._clock.monotonic_ms()
         if self._hand_over_until is None:
             self._hand_over_until = now + self._election_ms
-            return self._begin_transfer()
+            return self.begin_transfer()
         return now < self._hand_over_until
 
     def _tell_progress(self, peers: tuple[str, ...]) -> None:
@@ -422,6 +461,13 @@ class Driver:
             and flight.height > self.tip.height
             and self._ordering.matches(flight.index, flight.term)
         )
+
+    def _find_certified_index(self) -> int:
+        """The last entry up to which every block in the log is certified."""
+        flight = self.flight
+        if flight is not None and self._is_in_flight():
+            return flight.index - 1
+        return self._ordering.status().applied
 
     def _may_propose(self) -> bool:
         return (
@@ -509,12 +555,15 @@ class Driver:
 
     async def _carry_out(self, ready: Ready) -> None:
         """The contract of `Ready`, in its order."""
+        for state in ready.read_states:
+            self._reads.named(state.context, state.index)
         self._send([m for m in ready.messages if m.kind in _BEFORE_PERSIST])
         await self._persist(ready)
         self._send([m for m in ready.messages if m.kind not in _BEFORE_PERSIST])
         for entry in ready.committed_entries:
             await self._apply(entry)
         self._ordering.advance()
+        self._reads.reached(self._find_certified_index())
 
     async def _persist(self, ready: Ready) -> None:
         if not ready.entries and ready.hard_state is None and ready.snapshot is None:
@@ -711,6 +760,7 @@ class Driver:
             self._pool.give_back(self._taken)
             self._taken = []
         self._catch_up.reached(tip.height)
+        self._reads.reached(self._find_certified_index())
         self._hearing.certified(tip.height)
         self._is_certificate_possible = True
         _log.debug("certified height=%d transactions=%d", tip.height, len(transactions))

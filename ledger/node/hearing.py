@@ -32,6 +32,7 @@ from ledger.model.wire import EncodingError
 from ledger.node.evidence import EvidenceKeeper
 from ledger.node.finality import read_vote
 from ledger.node.peers import (
+    TRAVELLING_KINDS,
     BlocksMessage,
     BlocksRequest,
     CertificateMessage,
@@ -65,20 +66,6 @@ Accuse = Callable[[Callable[[EvidenceKeeper], object]], None]
 Serve = Callable[[str, ForwardMessage | BlocksRequest], None]
 """Answer what needs more than the driver; must not wait."""
 
-_TRAVELLING: Final = frozenset(
-    {
-        MessageKind.APPEND,
-        MessageKind.APPEND_RESPONSE,
-        MessageKind.VOTE,
-        MessageKind.VOTE_RESPONSE,
-        MessageKind.PRE_VOTE,
-        MessageKind.PRE_VOTE_RESPONSE,
-        MessageKind.HEARTBEAT,
-        MessageKind.HEARTBEAT_RESPONSE,
-        MessageKind.SNAPSHOT,
-        MessageKind.TIMEOUT_NOW,
-    }
-)
 _FROM_LEADER: Final = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT})
 
 
@@ -108,12 +95,15 @@ class Hearing:
         """By validator: a height above the tip and a certificate of it, unverified."""
         self._snapshot: tuple[str, Message, int] | None = None
         """A leader's word that its log begins above ours; taken when the tip is at the height."""
+        self.heard_at: dict[str, int] = {}
+        """Monotonic ms of the last message of each validator."""
         self.heard_height = 0
         """The greatest height of which somebody spoke; a claim."""
         self.heard_from = ""
 
     def keep(self, peer: str, message: PeerMessage) -> None:
         """Queue a message; dropped when there is no room."""
+        self.heard_at[peer] = self._parts.clock.monotonic_ms()
         size = _measure(message)
         if len(self._inbox) >= INBOX_COUNT_MAX or self._inbox_size + size > INBOX_SIZE_MAX:
             _log.debug("inbox full: message dropped of=%s", peer)
@@ -236,7 +226,7 @@ class Hearing:
     def _find_fault(self, peer: str, message: Message) -> str:
         """What no honest validator sends, or an empty string."""
         ordering = self._driver.ordering
-        if message.kind not in _TRAVELLING:
+        if message.kind not in TRAVELLING_KINDS:
             return f"{message.kind.name} does not travel"
         if (self._parts.membership.find_id(message.sender), message.recipient) != (
             peer,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-from consensus import Message
+from consensus import Message, MessageKind
 from ledger.model.receipts import ApiReason, ReceiptCode
 
 FORWARD_COUNT_MAX: Final = 1_000
@@ -23,6 +23,24 @@ BLOCKS_COUNT_MAX: Final = 256
 """Blocks in one answer."""
 BLOCKS_SIZE_MAX: Final = 2 * 1024 * 1024
 """Bytes of those blocks, unless the first alone is larger."""
+
+TRAVELLING_KINDS: Final = frozenset(
+    {
+        MessageKind.APPEND,
+        MessageKind.APPEND_RESPONSE,
+        MessageKind.VOTE,
+        MessageKind.VOTE_RESPONSE,
+        MessageKind.PRE_VOTE,
+        MessageKind.PRE_VOTE_RESPONSE,
+        MessageKind.HEARTBEAT,
+        MessageKind.HEARTBEAT_RESPONSE,
+        MessageKind.SNAPSHOT,
+        MessageKind.TIMEOUT_NOW,
+        MessageKind.READ_INDEX,
+        MessageKind.READ_INDEX_RESPONSE,
+    }
+)
+"""Of the ordering's messages, those that one validator may send to another."""
 
 
 @dataclass(frozen=True, slots=True)

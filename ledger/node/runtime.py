@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
+from ledger.api.admin import SOCKET_FILE, AdminServer, AdminSocketError
 from ledger.api.server import ApiServer, ServerLimits
 from ledger.model.genesis import Genesis
+from ledger.node.admin import NodeAdmin
 from ledger.node.clock import SystemClock
 from ledger.node.config import NodeConfig
 from ledger.node.core import Environment, NodeCore, find_validator
@@ -50,14 +53,18 @@ class NodeRuntime:
         core: NodeCore,
         server: ApiServer,
         transport: PeerTransport | None,
+        admin: AdminServer | None,
         driving: asyncio.Task[None],
+        stop_asked: asyncio.Event,
     ) -> None:
         """Use `start`."""
         self._config = config
         self._core = core
         self._server = server
         self._transport = transport
+        self._admin = admin
         self._driving = driving
+        self._stop_asked = stop_asked
         self._is_stopped = False
 
     @classmethod
@@ -68,7 +75,7 @@ class NodeRuntime:
         """
         environment = environment or system_environment(config)
         encoded, genesis = load_genesis(config.genesis_path)
-        keys = load_validator_keys(config.home)
+        keys = load_validator_keys(config.home, certificate_scheme=genesis.certificate_scheme)
         validator = find_validator(genesis, config.node.id, keys)
         issuer = LeafIssuer(
             keys.tls,
@@ -79,9 +86,11 @@ class NodeRuntime:
         )
         transport = _make_transport(config, genesis, issuer)
         core: NodeCore | None = None
+        stop_asked = asyncio.Event()
         try:
             core = NodeCore(config, genesis, encoded, keys, environment, transport or NO_LINKS)
             server = _make_server(config, core, issuer)
+            admin = _make_admin(config, core, transport, stop_asked.set)
         except BaseException:
             if core is not None:
                 await core.stop()
@@ -93,6 +102,8 @@ class NodeRuntime:
             await transport.start()
         driving = core.start()
         await server.start()
+        if admin is not None:
+            await admin.start()
         _log.info(
             "started node=%s chain=%s height=%d port=%d voting=%s",
             core.validator.id,
@@ -101,7 +112,7 @@ class NodeRuntime:
             server.port,
             core.driver.no_vote_reason or "yes",
         )
-        return cls(config, core, server, transport, driving)
+        return cls(config, core, server, transport, admin, driving, stop_asked)
 
     @property
     def port(self) -> int:
@@ -114,8 +125,17 @@ class NodeRuntime:
         return self._core
 
     async def wait(self) -> None:
-        """Return when the driver has ended. Raises what ended it, but for a stop."""
-        await asyncio.shield(self._driving)
+        """Return when the driver has ended, or the operator asks for the end: `stop` then.
+
+        Raises what ended the driver, but for a stop.
+        """
+        asked = asyncio.ensure_future(self._stop_asked.wait())
+        try:
+            await asyncio.wait({asked, self._driving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+        if self._driving.done():
+            self._driving.result()
 
     async def stop(self) -> None:
         """Stop gracefully. Idempotent."""
@@ -129,6 +149,8 @@ class NodeRuntime:
             # The last votes and answers still leave.
             await self._transport.stop(TRANSPORT_GRACE_MS)
         await self._server.stop(self._config.api.stop_grace_ms)
+        if self._admin is not None:
+            await self._admin.stop(TRANSPORT_GRACE_MS)
         self._core.close()
         _log.info("stopped height=%d", self._core.driver.tip.height)
 
@@ -164,6 +186,21 @@ def _make_transport(
         raise NodeError(
             "LISTEN_FAILED", str(error), "Choose another address in peers.listen, or free this one."
         ) from None
+
+
+def _make_admin(
+    config: NodeConfig,
+    core: NodeCore,
+    transport: PeerTransport | None,
+    on_stop: Callable[[], None],
+) -> AdminServer | None:
+    """The operator's socket in the home; None where it cannot be: the node runs without."""
+    admin = NodeAdmin(core, transport, addresses=config.peer_addresses, on_stop=on_stop)
+    try:
+        return AdminServer(config.home / SOCKET_FILE, admin)
+    except AdminSocketError as error:
+        _log.warning("no socket for the operator reason=%s remedy=%s", error.text, error.remedy)
+        return None
 
 
 def _make_server(config: NodeConfig, core: NodeCore, issuer: LeafIssuer) -> ApiServer:

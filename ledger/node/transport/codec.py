@@ -42,6 +42,7 @@ from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.node.peers import (
     BLOCKS_COUNT_MAX,
     FORWARD_COUNT_MAX,
+    TRAVELLING_KINDS,
     BlocksMessage,
     BlocksRequest,
     CertificateMessage,
@@ -76,22 +77,8 @@ FORWARD_TEXT_SIZE_MAX: Final = 1024
 """Characters of the text of a refusal; longer ones are cut off."""
 RETRY_AFTER_MS_MAX: Final = 2**32 - 1
 
-RAFT_KINDS: Final = frozenset(
-    {
-        MessageKind.APPEND,
-        MessageKind.APPEND_RESPONSE,
-        MessageKind.VOTE,
-        MessageKind.VOTE_RESPONSE,
-        MessageKind.PRE_VOTE,
-        MessageKind.PRE_VOTE_RESPONSE,
-        MessageKind.HEARTBEAT,
-        MessageKind.HEARTBEAT_RESPONSE,
-        MessageKind.SNAPSHOT,
-        MessageKind.TIMEOUT_NOW,
-    }
-)
-"""Kinds that travel."""
-_KINDS_BY_NUMBER: Final = {int(kind): kind for kind in RAFT_KINDS}
+_READS: Final = (MessageKind.READ_INDEX, MessageKind.READ_INDEX_RESPONSE)
+_KINDS_BY_NUMBER: Final = {int(kind): kind for kind in TRAVELLING_KINDS}
 _ENTRY_KINDS_BY_NUMBER: Final = {int(kind): kind for kind in EntryKind}
 _MEMBERS_COUNT_MAX: Final = 2 * VALIDATORS_COUNT_MAX
 """Of one list of a configuration: while one set of validators takes over from another."""
@@ -377,6 +364,13 @@ def _check_raft(content: pb.PeerRaft) -> None:
 
 
 def _check_entries(kind: MessageKind, content: pb.PeerRaft) -> None:
+    if kind in _READS:
+        # The question's context, in place of an entry.
+        [*others, entry] = content.entries
+        if others or entry.index or entry.term or entry.kind:
+            raise PeerFrameError("a read that is not one context")
+        _check_size("context", entry.data, CONTEXT_SIZE_MAX)
+        return
     if kind is not MessageKind.APPEND:
         raise PeerFrameError(f"a {kind.name} has no entries")
     _check_count("entries", content.entries, ENTRIES_COUNT_MAX)

@@ -151,7 +151,7 @@ class PeerTransport:
 
     def send(self, peer: str, message: PeerMessage) -> None:
         link = self._links.get(peer)
-        if link is None or self._is_isolated(peer) or self._is_stopped:
+        if link is None or self.is_isolated(peer) or self._is_stopped:
             if link is not None:
                 self._traffic_of(peer).dropped_count += 1
             self._tell_lost(peer)
@@ -167,7 +167,7 @@ class PeerTransport:
 
     def is_connected(self, peer: str) -> bool:
         link = self._links.get(peer)
-        return link is not None and link.is_connected and not self._is_isolated(peer)
+        return link is not None and link.is_connected and not self.is_isolated(peer)
 
     # For operators --------------------------------------------------------------------------------
 
@@ -183,9 +183,9 @@ class PeerTransport:
                 "this validator may not be cut off from others",
                 "On a network for development, set testing.isolation in config.toml.",
             )
-        before = {peer for peer in self._links if self._is_isolated(peer)}
+        before = {peer for peer in self._links if self.is_isolated(peer)}
         self._isolated = None if peers is None else frozenset(peers)
-        after = {peer for peer in self._links if self._is_isolated(peer)}
+        after = {peer for peer in self._links if self.is_isolated(peer)}
         for peer in sorted(after - before):
             self._tell_lost(peer)
         for peer in sorted(before - after):
@@ -213,13 +213,13 @@ class PeerTransport:
             link.wake()
 
     def _received(self, peer: str, message: PeerMessage) -> None:
-        if self._is_isolated(peer):
+        if self.is_isolated(peer):
             self._traffic_of(peer).ignored_count += 1
         elif not self._is_stopped and self._listener is not None:
             self._listener.receive(peer, message)
 
     def _tell_connected(self, peer: str) -> None:
-        if not self._is_stopped and not self._is_isolated(peer) and self._listener is not None:
+        if not self._is_stopped and not self.is_isolated(peer) and self._listener is not None:
             self._listener.connected(peer)
 
     def _tell_lost(self, peer: str) -> None:
@@ -235,7 +235,8 @@ class PeerTransport:
         if not self._is_stopped and self._listener is not None:
             self._listener.lost(peer)
 
-    def _is_isolated(self, peer: str) -> bool:
+    def is_isolated(self, peer: str) -> bool:
+        """Whether this node is cut off from a validator on purpose."""
         return self._isolated is None or peer in self._isolated
 
     def _find_root(self, peer: str) -> bytes | None:

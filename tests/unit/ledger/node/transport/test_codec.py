@@ -31,6 +31,7 @@ from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.node.peers import (
     BLOCKS_COUNT_MAX,
     FORWARD_COUNT_MAX,
+    TRAVELLING_KINDS,
     BlocksMessage,
     BlocksRequest,
     CertificateMessage,
@@ -51,7 +52,6 @@ from ledger.node.transport.codec import (
     FRAME_SIZE_MAX,
     HEAD_SIZE_MAX,
     MESSAGE_SIZE_MAX,
-    RAFT_KINDS,
     RETRY_AFTER_MS_MAX,
     SNAPSHOT_DATA_SIZE_MAX,
     Frame,
@@ -99,7 +99,7 @@ members = st.lists(node_numbers, max_size=5, unique=True).map(lambda found: tupl
 
 @st.composite
 def raft_messages(draw: st.DrawFn) -> RaftMessage:
-    kind = draw(st.sampled_from(sorted(RAFT_KINDS)))
+    kind = draw(st.sampled_from(sorted(TRAVELLING_KINDS)))
     term = draw(small_numbers)
     log_term = draw(st.integers(0, term))
     log_index = draw(st.integers(0, 2**60))
@@ -225,7 +225,7 @@ def test_any_raft_message_is_taken_or_refused(content: pb.PeerRaft) -> None:
     (received,) = frame.messages
     assert isinstance(received, RaftMessage)
     message = received.message
-    assert message.kind in RAFT_KINDS
+    assert message.kind in TRAVELLING_KINDS
     assert 0 < message.sender <= NODE_MAX
     assert [entry.index for entry in message.entries] == [
         message.log_index + 1 + place for place in range(len(message.entries))
@@ -265,6 +265,11 @@ def append_of(*entries: Entry) -> RaftMessage:
     return RaftMessage(replace(APPEND, entries=entries))
 
 
+def read_of(*entries: Entry) -> RaftMessage:
+    kind = MessageKind.READ_INDEX
+    return RaftMessage(Message(kind, sender=1, recipient=2, entries=entries))
+
+
 def heartbeat(**values: Any) -> RaftMessage:
     return RaftMessage(replace(HEARTBEAT, **values))
 
@@ -289,10 +294,17 @@ def snapshot(**values: Any) -> RaftMessage:
         (heartbeat(), heartbeat(recipient=APPEND_THREAD)),
         (heartbeat(), heartbeat(entries=APPEND.entries)),
         (heartbeat(), heartbeat(vote=1)),
+        (read_of(Entry(0, 0, b"c")), read_of(Entry(0, 0, b"c"), Entry(0, 0, b"d"))),
+        (read_of(Entry(0, 0, b"c")), read_of(Entry(1, 0, b"c"))),
+        (read_of(Entry(0, 0, b"c")), read_of(Entry(0, 1, b"c"))),
+        (
+            read_of(Entry(0, 0, bytes(CONTEXT_SIZE_MAX))),
+            read_of(Entry(0, 0, bytes(CONTEXT_SIZE_MAX + 1))),
+        ),
         (heartbeat(), heartbeat(responses=(HEARTBEAT,))),
         (heartbeat(), heartbeat(snapshot=SNAPSHOT.snapshot)),
         (heartbeat(), RaftMessage(replace(SNAPSHOT, snapshot=None))),
-        *[(heartbeat(), heartbeat(kind=kind)) for kind in set(MessageKind) - RAFT_KINDS],
+        *[(heartbeat(), heartbeat(kind=kind)) for kind in set(MessageKind) - TRAVELLING_KINDS],
         (heartbeat(), heartbeat(term=-1)),
         (heartbeat(commit=2**64 - 1), heartbeat(commit=2**64)),
         (append_of(*APPEND.entries), append_of(Entry(9, 5, b""))),
