@@ -3,7 +3,7 @@
 
 Days are `date`, reasons and types their codes, organisations DIDs (`Accreditor` takes names, too).
 An operation is a value: building one sends nothing. `encode()` is what the ledger receives; input
-that has no form there is a CallerError.
+that has no form there is a CallerError. Long because all of them stand here, each a short class.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from typing import Any
 from ledger.model.codec import encode
 from ledger.model.hashes import activation_message, compute_block_hash
 from ledger.model.operations import ActivateValidator, AdmitValidator
+from ledger.model.receipts import ReceiptCode
+from ledger.model.transaction import Operation
 from tests.support.ledger_execution import LedgerWorld
 from tests.support.ledger_world import make_genesis, make_validator, vote_private_key
 
@@ -64,3 +66,12 @@ def activation(world: LedgerWorld, validator_id: str, **changes: Any) -> Activat
     signature = vote_private_key(signer, scheme_of(world)).sign(message)
     arguments: dict[str, Any] = {"signature": signature, **fields}
     return ActivateValidator(validator_id, **arguments)
+
+
+def refuse(
+    world: LedgerWorld, code: ReceiptCode, author: str, operation: Operation, field: str
+) -> str:
+    """Refuse what an admin key asks, with a code and at a place; the detail."""
+    results = world.refuse(code, author, operation, keys=ADMIN)
+    assert results["field"] == field
+    return results.get("detail", "")

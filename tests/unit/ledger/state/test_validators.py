@@ -16,7 +16,6 @@ from ledger.model.block import Validator
 from ledger.model.codec import decode, encode
 from ledger.model.hashes import compute_block_hash, compute_validators_hash
 from ledger.model.limits import (
-    ACTIVATION_AGE_MAX,
     LEARNERS_COUNT_MAX,
     VALIDATORS_COUNT_MAX,
     VALIDATORS_LISTED_COUNT_MAX,
@@ -31,7 +30,7 @@ from ledger.model.records import ActiveSetRecord, MemberRecord, ValidatorStatus
 from ledger.model.schema import active_set_key, validator_key
 from ledger.model.transaction import Operation
 from ledger.state.block_check import BlockInvalidError, check_block
-from ledger.state.machine import dry_run, execute_block
+from ledger.state.machine import dry_run
 from ledger.state.validators import (
     compute_validators_hash_of,
     get_active_set,
@@ -39,7 +38,7 @@ from ledger.state.validators import (
     get_members,
 )
 from tests.support.ledger_execution import LedgerWorld
-from tests.support.ledger_world import make_organisation, make_validator
+from tests.support.ledger_world import make_organisation, make_tls_certificate, make_validator
 from tests.support.membership import (
     ADDRESS,
     ADMIN,
@@ -47,6 +46,7 @@ from tests.support.membership import (
     admission,
     admit,
     make_membership_world,
+    refuse,
 )
 
 
@@ -61,19 +61,6 @@ def ids(world: LedgerWorld) -> list[str]:
 
 def member(world: LedgerWorld, validator_id: str) -> MemberRecord:
     return decode(MemberRecord, world.values[validator_key(validator_id)])
-
-
-def recent_blocks(world: LedgerWorld) -> int:
-    return sum(key.startswith(b"recent-block\x00") for key in world.values)
-
-
-def refuse(
-    world: LedgerWorld, code: ReceiptCode, author: str, operation: Operation, field: str
-) -> str:
-    """Refused with a code and a place; the detail."""
-    results = world.refuse(code, author, operation, keys=ADMIN)
-    assert results["field"] == field
-    return results.get("detail", "")
 
 
 # The story ----------------------------------------------------------------------------------------
@@ -241,9 +228,7 @@ def test_an_id_is_used_once(world: LedgerWorld) -> None:
     world.apply("saqa", RemoveValidator("n9"), keys=ADMIN)
     for taken in ("n1", "n9"):
         fresh = make_validator("fresh", world.did("qcto"), certificate_scheme="ed25519")
-        named = dataclasses.replace(
-            fresh, id=taken, tls_certificate=admission_certificate(world, taken)
-        )
+        named = dataclasses.replace(fresh, id=taken, tls_certificate=make_tls_certificate(taken)[0])
         refuse(
             world,
             ReceiptCode.VALIDATOR_EXISTS,
@@ -251,11 +236,6 @@ def test_an_id_is_used_once(world: LedgerWorld) -> None:
             AdmitValidator(named, ADDRESS),
             "validator.id",
         )
-
-
-def admission_certificate(world: LedgerWorld, validator_id: str) -> bytes:
-    del world
-    return make_validator(validator_id, "", certificate_scheme="ed25519").tls_certificate
 
 
 @pytest.mark.parametrize("state", ["active", "learner", "removed"])
@@ -454,117 +434,6 @@ def test_learners_and_numbers_end(world: LedgerWorld, changes: dict[str, object]
     refuse(world, ReceiptCode.LIMIT_EXCEEDED, "saqa", admission(world, "n9", "qcto"), "validator")
     change_active(world, **{name: int(str(value)) - 1 for name, value in changes.items()})
     world.apply("saqa", admission(world, "n9", "qcto"), keys=ADMIN)
-
-
-# The newcomer is who it says, and has caught up ---------------------------------------------------
-
-
-def test_signatures_of_others_and_for_others(world: LedgerWorld) -> None:
-    admit(world, "n9", "qcto")
-    for changes in (
-        {"signer": "n8"},
-        {"signer": "n1"},
-        {"chain_id": "test:0000000000000000"},
-        {"signature": b"\xff" * 64},
-        {"signature": b"\xff" * 96},
-    ):
-        refuse(
-            world,
-            ReceiptCode.ACTIVATION_SIGNATURE_INVALID,
-            "qcto",
-            activation(world, "n9", **changes),
-            "signature",
-        )
-    swapped = dataclasses.replace(activation(world, "n8"), validator_id="n9")
-    refuse(world, ReceiptCode.ACTIVATION_SIGNATURE_INVALID, "qcto", swapped, "signature")
-
-
-def test_a_block_that_is_not_the_ledgers(world: LedgerWorld) -> None:
-    admit(world, "n9", "qcto")
-    other = activation(world, "n9", block_hash=b"\xff" * 32)
-    refuse(world, ReceiptCode.ACTIVATION_STALE, "qcto", other, "block_hash")
-    for ahead in (2, ACTIVATION_AGE_MAX):  # no such block yet; one whose slot another has
-        future = activation(world, "n9", height=world.header.height + ahead)
-        refuse(world, ReceiptCode.ACTIVATION_STALE, "qcto", future, "height")
-
-
-def test_a_block_from_before_there_was_a_learner_shows_nothing(world: LedgerWorld) -> None:
-    world.run_block([])
-    early = activation(world, "n9")
-    admit(world, "n9", "qcto")
-    refuse(world, ReceiptCode.ACTIVATION_STALE, "qcto", early, "height")
-
-
-@pytest.mark.parametrize("blocks", [ACTIVATION_AGE_MAX - 1, ACTIVATION_AGE_MAX])
-def test_a_block_grows_old(world: LedgerWorld, blocks: int) -> None:
-    admit(world, "n9", "qcto")
-    signed = activation(world, "n9")
-    for _ in range(blocks):
-        world.run_block([])
-    assert world.header.height + 1 - signed.height == blocks + 1
-    if blocks < ACTIVATION_AGE_MAX:
-        world.apply("qcto", signed, keys=ADMIN)
-    else:
-        refuse(world, ReceiptCode.ACTIVATION_STALE, "qcto", signed, "height")
-
-
-def test_a_block_grows_old_though_its_slot_was_not_used_again(world: LedgerWorld) -> None:
-    """While there was no learner nothing was written over it."""
-    admit(world, "n8", "qcto")
-    kept = world.header
-    world.run_block([])
-    world.apply("qcto", RemoveValidator("n8"), keys=ADMIN)
-    while world.header.height < kept.height + ACTIVATION_AGE_MAX + 5:
-        world.run_block([])
-    admit(world, "n9", "qcto")
-    old = activation(world, "n9", height=kept.height, block_hash=compute_block_hash(encode(kept)))
-    detail = refuse(world, ReceiptCode.ACTIVATION_STALE, "qcto", old, "height")
-    assert detail == "more than 100 blocks ago"
-
-
-def test_hashes_are_kept_only_while_there_is_a_learner(world: LedgerWorld) -> None:
-    world.run_block([])
-    assert world.results[-1].writes == ()
-    world.apply("saqa", admission(world, "n9", "qcto"), keys=ADMIN)
-    assert recent_blocks(world) == 0
-    for count in range(1, 4):
-        world.run_block([])
-        assert recent_blocks(world) == count
-        assert len(world.results[-1].writes) == 1
-    world.apply("qcto", activation(world, "n9"), keys=ADMIN)
-    world.run_block([])
-    assert world.results[-1].writes == ()
-
-
-def test_the_slots_are_as_many_as_the_blocks_that_may_be_named(world: LedgerWorld) -> None:
-    admit(world, "n9", "qcto")
-    for _ in range(ACTIVATION_AGE_MAX + 5):
-        world.run_block([])
-    assert recent_blocks(world) == ACTIVATION_AGE_MAX
-
-
-def test_a_dry_run_without_the_parents_hash_does_not_know_it(world: LedgerWorld) -> None:
-    admit(world, "n9", "qcto")
-    encoded = world.make_transaction("qcto", activation(world, "n9"), keys=ADMIN)
-    ask = {
-        "time_ms": world.time + 1000,
-        "height": world.header.height + 1,
-        "transaction": world.check(encoded),
-    }
-    before = world.snapshot()
-    stale = dry_run(world.state, **ask)  # type: ignore[arg-type]
-    known = dry_run(world.state, **ask, parent_hash=compute_block_hash(encode(world.header)))  # type: ignore[arg-type]
-    assert (stale.code, known.code) == (ReceiptCode.ACTIVATION_STALE, ReceiptCode.APPLIED)
-    assert world.values == before
-
-
-def test_the_same_block_gives_the_same_writes(world: LedgerWorld) -> None:
-    admit(world, "n9", "qcto")
-    checked = [world.check(world.make_transaction("qcto", activation(world, "n9"), keys=ADMIN))]
-    header = world.make_header(checked)
-    assert execute_block(world.state, header, checked) == execute_block(
-        world.fork().state, header, checked
-    )
 
 
 # What a record must hold --------------------------------------------------------------------------
