@@ -101,8 +101,12 @@ class Voter:
     def _recall(self, record: VoteRecord, executed: ExecutedBlock) -> bytes | None:
         """What the record says of a height at or below it."""
         height = executed.block.header.height
-        if not record.vote or record.height > height:
+        if not record.vote:
             return None  # pledged: others have certified it
+        if record.height > height:
+            raise CorruptionError(
+                DIVERGENCE, f"this node has voted for {record.height}, above block {height}"
+            )
         if record.vote != executed.encoded_vote:
             raise CorruptionError(
                 DIVERGENCE,
