@@ -48,7 +48,7 @@ def test_a_transaction_is_queued_once() -> None:
     assert len(pool) == 0
     pool.settle([first.transaction.transaction_id], {})
     assert pool.find(first.transaction.transaction_id) is None
-    assert pool.find_checked(first.transaction.encoded) is None
+    assert first.transaction.encoded not in pool.checked
 
 
 @pytest.mark.parametrize(("count", "size"), [(3, 1000), (9, 35)])
@@ -78,7 +78,8 @@ def test_one_author_leaves_room_for_others(count: int, size: int) -> None:
     pool = TransactionPool(
         count_max=100, size_bytes_max=10_000, author_count_max=count, author_bytes_max=size
     )
-    pool.adopt([transaction(0, author="greedy")])
+    pool.add(transaction(0, author="greedy"))
+    assert len(pool.take(1, 1000)) == 1, "in a block: it counts as well"
     added = [transaction(n, author="greedy") for n in range(1, 4)]
     for item in added[:2]:
         pool.add(item)

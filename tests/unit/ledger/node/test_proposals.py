@@ -12,16 +12,22 @@ from typing import Any
 import pytest
 
 from ledger.model import bls
-from ledger.model.block import Block, BlockHeader, Proposal, QuorumCertificate
+from ledger.model.block import Block, BlockHeader, Proposal, QuorumCertificate, Vote
 from ledger.model.codec import decode, encode
 from ledger.model.hashes import compute_block_hash, proposal_message
 from ledger.model.merkle_log import compute_root
 from ledger.model.transaction_check import CheckedTransaction, check_transaction
-from ledger.node.proposals import CheckedBlock, ProposalError, build_proposal, check_proposal
+from ledger.node.proposals import (
+    CheckedBlock,
+    ProposalError,
+    build_proposal,
+    check_proposal,
+    read_proposal,
+)
 from ledger.node.stores import make_rules
 from ledger.node.tip import Tip
 from ledger.storage.chain import ChainStore
-from tests.support.ledger_world import peer_key, vote_secret
+from tests.support.ledger_world import make_genesis, peer_key, vote_secret
 from tests.support.node_harness import NodeHarness
 
 
@@ -33,8 +39,8 @@ def case(tmp_path: Path) -> Case:
 class Case:
     """A tip at height 2, and a good proposal of block 3 with two transactions."""
 
-    def __init__(self, home: Path) -> None:
-        self.harness = NodeHarness(home)
+    def __init__(self, home: Path, *, fault_model: str = "crash") -> None:
+        self.harness = NodeHarness(home, genesis=make_genesis(fault_model=fault_model))
         self.rules = make_rules(self.harness.genesis)
         self.tip = asyncio.run(self._make_tip())
         self.transactions = [self.check(self.harness.transaction(n)) for n in (7, 8)]
@@ -49,7 +55,7 @@ class Case:
         return check_transaction(encoded, chain_id=self.rules.chain_id)
 
     def build(self, transactions: list[CheckedTransaction], *, time_ms: int = 0) -> bytes:
-        return build_proposal(
+        built = build_proposal(
             self.tip,
             transactions,
             rules=self.rules,
@@ -57,9 +63,12 @@ class Case:
             key=self.harness.keys.peer,
             time_ms=time_ms,
         )
+        assert self.examine(built.proposal) == built, "who proposes sees what the others see"
+        return built.proposal
 
     def examine(self, proposal: bytes) -> CheckedBlock:
-        return check_proposal(proposal, self.tip, rules=self.rules, check=self.check)
+        read = read_proposal(proposal)
+        return check_proposal(read, self.tip, rules=self.rules, check=self.check)
 
     def bend(
         self,
@@ -172,20 +181,52 @@ def test_a_transaction_with_a_bad_signature_is_refused(case: Case) -> None:
         case.examine(with_transactions(case, (encoded[:-1] + bytes((encoded[-1] ^ 1,)),)))
 
 
-def test_the_parents_certificate_is_needed(case: Case) -> None:
-    certificate = decode(QuorumCertificate, case.tip.head.certificate)
+def forge(certificate: bytes) -> tuple[bytes, ...]:
+    """The vote of a certificate under signatures that certify nothing."""
+    held = decode(QuorumCertificate, certificate)
     other = bls.sign(vote_secret("n2"), b"something else")
-    for bad in (
-        b"",
-        b"\xff",
-        encode(replace(certificate, signature=other)),
-        encode(replace(certificate, signer_bits=b"\x00")),
-    ):
+    return (
+        encode(replace(held, signature=other)),
+        encode(replace(held, signer_bits=b"\x00")),
+    )
+
+
+def test_the_parents_certificate_is_needed(tmp_path: Path) -> None:
+    case = Case(tmp_path, fault_model="byzantine")
+    for bad in (b"", b"\xff", *forge(case.tip.head.certificate)):
         with pytest.raises(ProposalError):
             case.examine(case.bend(parent_certificate=bad))
 
 
-def test_a_certificate_of_another_block_is_refused(case: Case) -> None:
+def test_where_nobody_forges_only_the_vote_of_the_parents_certificate_is_compared(
+    case: Case,
+) -> None:
+    for bad in (b"", b"\xff", *forge_other_vote(case.tip.head.certificate)):
+        with pytest.raises(ProposalError):
+            case.examine(case.bend(parent_certificate=bad))
+    for other in forge(case.tip.head.certificate):
+        assert case.examine(case.bend(parent_certificate=other)).header.height == 3
+
+
+def forge_other_vote(certificate: bytes) -> tuple[bytes, ...]:
+    """The signatures of a certificate under other votes."""
+    held = decode(QuorumCertificate, certificate)
+    vote = decode(Vote, held.vote)
+    return tuple(
+        encode(replace(held, vote=encode(replace(vote, **change))))
+        for change in (
+            {"state_root": bytes(32)},
+            {"receipts_root": bytes(32)},
+            {"log_root": bytes(32)},
+            {"block_hash": bytes(32)},
+            {"height": vote.height + 1},
+        )
+    )
+
+
+@pytest.mark.parametrize("fault_model", ["crash", "byzantine"])
+def test_a_certificate_of_another_block_is_refused(tmp_path: Path, fault_model: str) -> None:
+    case = Case(tmp_path, fault_model=fault_model)
     older = ChainStore(case.harness.stores["chain"]).blocks.certificate(1)
     assert older is not None
     with pytest.raises(ProposalError, match="another block"):

@@ -316,12 +316,20 @@ def test_another_genesis_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "STORE_OTHER_CHAIN"
 
 
-def test_a_network_of_several_validators_is_refused_for_now(tmp_path: Path) -> None:
+def test_one_of_several_validators_opens_and_follows(tmp_path: Path) -> None:
     harness = NodeHarness(tmp_path, genesis=make_genesis(validators=("n1", "n2", "n3")))
-    with pytest.raises(NodeError) as caught:
-        harness.make_core()
-    assert caught.value.code == "ORDERING_UNSUPPORTED"
-    assert not harness.stores
+
+    async def scenario() -> None:
+        core = harness.make_core()
+        driver = core.driver
+        assert (driver.role, driver.leader, driver.no_vote_reason) == ("follower", "", "")
+        assert "2 of 3 must agree" in driver.network_reason
+        await core.stop()
+
+    asyncio.run(scenario())
+    chain = ChainStore(harness.stores["chain"])
+    assert chain.head.height == 0
+    assert chain.log.conf_state().voters == (1, 2, 3)
 
 
 def test_foreign_keys_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ledger.model.proofs import CertifiedHead
 from ledger.node.execution import ExecutedBlock
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.proposals import CheckedBlock
+from ledger.node.stores import make_validators
 from ledger.node.tip import Tip
 from ledger.node.voting import Voter
 from ledger.state.machine import BlockResult
@@ -23,9 +24,11 @@ from ledger.storage.errors import CorruptionError
 from ledger.storage.memory import MemoryStore
 from ledger.storage.state_store import StateChanges
 from ledger.storage.vote_record import VoteRecordStore
+from tests.support.ledger_world import make_genesis
 from tests.support.node_harness import SimulatedCrashError, crash_at, make_keys
 
 KEY = make_keys("n1").vote
+VALIDATORS = make_validators(make_genesis(validators=("n1", "n2", "n3")))
 RESULT = BlockResult((), (), EMPTY_ROOT, (), (), ())
 
 
@@ -56,7 +59,17 @@ def make_executed(height: int, *, label: str = "a", epoch: int = 0) -> ExecutedB
 
 def make_tip(height: int) -> Tip:
     header = BlockHeader(chain_id="test:00", height=height)
-    return Tip(header, bytes(32), CertifiedHead(), CompactRange(), 0, bytes(32))
+    return Tip(
+        header=header,
+        block_hash=bytes(32),
+        head=CertifiedHead(),
+        log=CompactRange(),
+        state_version=0,
+        state_root=bytes(32),
+        certified_by=VALIDATORS,
+        validators=VALIDATORS,
+        next_validators=VALIDATORS,
+    )
 
 
 class Case:
@@ -67,8 +80,10 @@ class Case:
     def open(self) -> VoteRecordStore:
         return VoteRecordStore(self.store, chain_id="test:00", public_key=KEY.public_key)
 
-    def voter(self, *, reason: str = "", failpoint: FailpointHook = pass_by) -> Voter:
-        return Voter(self.open(), KEY, no_vote_reason=reason, failpoint=failpoint)
+    def voter(
+        self, *, validator: str = "n1", reason: str = "", failpoint: FailpointHook = pass_by
+    ) -> Voter:
+        return Voter(self.open(), KEY, validator, no_vote_reason=reason, failpoint=failpoint)
 
     @property
     def record(self) -> VoteRecord | None:
