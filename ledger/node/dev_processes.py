@@ -172,7 +172,9 @@ def _wait_until_ready(
         with NodeProbe(address, validator.id, validator.tls_certificate) as probe:
             while time.monotonic() < deadline:
                 if process is not None and process.poll() is not None:
-                    raise _not_started(home, f"{validator.id} ended: {_last_words(home)}")
+                    raise _not_started(
+                        home, f"{validator.id} ended: {_last_words(home, process.poll())}"
+                    )
                 status, problem = _ask(probe)
                 if status is not None:
                     answered = answered or time.monotonic()
@@ -205,11 +207,15 @@ def _is_ready(status: NodeStatus, *, is_leader_needed: bool) -> bool:
     return status.height > 0 and (bool(status.leader) or not is_leader_needed)
 
 
-def _last_words(home: Path) -> str:
-    """Why a node ended: its code, text and remedy, or whatever else it said."""
+def _last_words(home: Path, returned: int | None) -> str:
+    """Why a node ended: its code, text and remedy, or whatever else it said, or its exit status."""
     said = read_output(home)
     match = _REASON.search(said)
-    return match[0] if match else said or "it said nothing"
+    if match or said:
+        return match[0] if match else said
+    if returned is not None and returned < 0:
+        return f"killed by signal {-returned}; is there memory for so many?"
+    return f"it said nothing and returned {returned}"
 
 
 def _not_started(home: Path, text: str) -> NodeError:

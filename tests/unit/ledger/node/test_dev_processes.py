@@ -48,6 +48,7 @@ class World:
         self.stopped: list[str] = []
         self.ended: set[str] = set()
         """Processes that end by themselves."""
+        self.returned = 4
         self.answer: Callable[[str], NodeStatus] = make_status
         world = self
 
@@ -56,7 +57,7 @@ class World:
                 self._validator = home.name
 
             def poll(self) -> int | None:
-                return 4 if self._validator in world.ended else None
+                return world.returned if self._validator in world.ended else None
 
         class Probe:
             def __init__(self, _address: str, validator: str, _certificate: bytes) -> None:
@@ -160,6 +161,18 @@ def test_one_that_ends_ends_the_start_and_what_was_started(world: World, place: 
     assert caught.value.code == "NODE_NOT_STARTED"
     assert caught.value.text == "n3 ended: LISTEN_FAILED: the port is taken\nFree it."
     assert sorted(world.stopped) == ["n2", "n3"], "what ran before goes on"
+
+
+def test_one_that_was_killed_says_nothing_and_is_told_by_its_signal(
+    world: World, place: Path
+) -> None:
+    world.ended, world.returned = {"n2"}, -9
+    world.answer = lambda validator: make_status(validator, height=0)
+    (place / "n2" / "logs").mkdir(exist_ok=True)
+    (place / "n2" / "logs" / "node.out").write_text("")
+    with pytest.raises(NodeError) as caught:
+        start_network(place)
+    assert caught.value.text == "n2 ended: killed by signal 9; is there memory for so many?"
 
 
 def test_only_those_named_are_started(world: World, place: Path) -> None:
