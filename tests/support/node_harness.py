@@ -45,6 +45,7 @@ from ledger.node.config import NodeConfig, NodeOptions
 from ledger.node.core import Environment, NodeCore
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.keys import ValidatorKeys, mark_vote_key_fresh
+from ledger.node.peers import NO_LINKS, PeerLinks, PeerMessage
 from ledger.state import tree
 from ledger.state.machine import compute_genesis_writes, execute_block
 from ledger.storage.chain import ChainStore
@@ -121,6 +122,25 @@ def make_keys(validator_id: str, certificate_scheme: str = "bls12381") -> Valida
     )
 
 
+class RecordingLinks:
+    """`PeerLinks` that keep what is sent; everybody is connected."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, PeerMessage]] = []
+        self.disconnected: set[str] = set()
+
+    def send(self, peer: str, message: PeerMessage) -> None:
+        self.sent.append((peer, message))
+
+    def is_connected(self, peer: str) -> bool:
+        return peer not in self.disconnected
+
+    def take(self) -> list[tuple[str, PeerMessage]]:
+        """What was sent since the last call."""
+        sent, self.sent = self.sent, []
+        return sent
+
+
 class NodeHarness:
     """A home, stores and a clock that outlive the runs of a node."""
 
@@ -139,6 +159,7 @@ class NodeHarness:
             (home / "keys").mkdir()
             mark_vote_key_fresh(home, self.keys.vote.public_key)
         self.stores: dict[str, MemoryStore] = {}
+        self.links: PeerLinks = NO_LINKS
         self.count_kept: Callable[[], int] = lambda: 0
         """How many of the unsynced writes a crash leaves, from the first on."""
 
@@ -153,6 +174,7 @@ class NodeHarness:
             encode_genesis(self.genesis),
             self.keys,
             Environment(self.clock, self.open_store, failpoint),
+            self.links,
         )
 
     @contextlib.asynccontextmanager
