@@ -46,10 +46,12 @@ class Forwarding:
         self._links = links
         self._resend_ms = resend_ms
         self._leader = ""
+        self._is_leading = False
         self._looked_at = 0
 
     def forward(self, leader: str, now_ms: int) -> None:
         """Send what this leader was not told of, and what it was told of long ago."""
+        self._is_leading = False
         if leader != self._leader:
             self._leader = leader
             self._pool.take_new()
@@ -66,8 +68,8 @@ class Forwarding:
 
     def lead(self) -> None:
         """This validator leads: what is in its pool is in the leader's queue."""
-        if self._leader:
-            self._leader = ""
+        if not self._is_leading:
+            self._leader, self._is_leading = "", True
             for pending in self._pool.pendings():
                 pending.accept()
         for pending in self._pool.take_new():
@@ -75,7 +77,7 @@ class Forwarding:
 
     def pause(self) -> None:
         """Nobody leads, as far as is known: whoever does next is told of everything."""
-        self._leader = ""
+        self._leader, self._is_leading = "", False
 
     def take_answer(self, peer: str, answer: ForwardAnswer) -> None:
         """What the leader says of transactions sent to it."""
