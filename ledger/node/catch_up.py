@@ -25,6 +25,8 @@ class CatchUp:
         self._target = 0
         self._source = ""
         self._asked_at: int | None = None
+        self._first = 0
+        """The first height that was asked for."""
         self._blocks: deque[tuple[int, CertifiedBlock]] = deque()
 
     @property
@@ -69,13 +71,20 @@ class CatchUp:
             self._source = others[position % len(others)]
 
     def take(self, peer: str, message: BlocksMessage) -> bool:
-        """Keep an answer; False for one that was not asked for."""
-        if peer != self._source or self._asked_at is None:
+        """Keep an answer; False for one that was not asked for, or that does not help: then the next
+        validator is asked when this one's time is over.
+        """
+        if (
+            peer != self._source
+            or self._asked_at is None
+            or not message.blocks
+            or message.first_height != self._first
+        ):
             return False
         self._asked_at = None
         for height, block in enumerate(message.blocks[:BLOCKS_COUNT_MAX], message.first_height):
             self._blocks.append((height, block))
-        return bool(message.blocks)
+        return True
 
     def next_request(
         self, tip_height: int, now_ms: int, others: Sequence[str]
@@ -89,9 +98,5 @@ class CatchUp:
             self.pass_over(others)
         if self._source not in others:
             self._source = others[0]
-        self._asked_at = now_ms
-        return self._source, BlocksRequest(tip_height + 1, self._target)
-
-    def due_at(self) -> int | None:
-        """When the answer is late."""
-        return None if self._asked_at is None else self._asked_at + self._answer_ms
+        self._asked_at, self._first = now_ms, tip_height + 1
+        return self._source, BlocksRequest(self._first, self._target)

@@ -352,7 +352,7 @@ class Driver:
 
     def _due_at(self) -> int | None:
         """When something falls due if nothing happens; None for never."""
-        moments = [self._block_due_at(), self._hand_over_until, self._catch_up.due_at()]
+        moments = [self._block_due_at(), self._hand_over_until]
         if self._others:
             moments.append(self._next_tick_at)
         return min((moment for moment in moments if moment is not None), default=None)
