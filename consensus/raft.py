@@ -114,7 +114,7 @@ class Raft:
         self.read_only = ReadOnly(config.read_only_option)
         self._pending_reads: list[Message] = []
         """Wait for the leader's first committed entry of its term."""
-        self._pending_conf_index = 0
+        self.pending_conf_index = 0
         """No other change of members is taken until this index is applied; may be too high."""
         self._uncommitted_size = 0
         self.election_elapsed = 0
@@ -266,7 +266,7 @@ class Raft:
         self.lead_transferee = NO_NODE
         self.tracker.reset_votes()
         self.tracker.reset_progress(self.id, self.log.last_index())
-        self._pending_conf_index = 0
+        self.pending_conf_index = 0
         self._uncommitted_size = 0
         self.read_only = ReadOnly(self.config.read_only_option)
 
@@ -303,7 +303,7 @@ class Raft:
         progress.become_replicate()
         progress.is_recent_active = True
         # There may be a change of members among the entries not applied yet: assume so.
-        self._pending_conf_index = self.log.last_index()
+        self.pending_conf_index = self.log.last_index()
         if not self._append([Entry(0, 0, b"")]):
             raise AssertionError("an empty entry has no size and is never too much")
 
@@ -613,7 +613,7 @@ class Raft:
         if self.lead_transferee != NO_NODE:
             raise ProposalDroppedError("the lead is being handed over")
         entries: list[Entry] = []
-        pending = self._pending_conf_index
+        pending = self.pending_conf_index
         for index, entry in enumerate(message.entries, self.log.last_index() + 1):
             if entry.kind is not EntryKind.NORMAL:
                 # Also where it is refused below: bytes that are no change never enter a log.
@@ -625,7 +625,7 @@ class Raft:
             entries.append(entry)
         if not self._append(entries):
             raise ProposalDroppedError("too much is proposed and not committed")
-        self._pending_conf_index = pending
+        self.pending_conf_index = pending
         self._broadcast_append()
 
     def _may_change_members(self, change: ConfChange, pending_index: int) -> bool:
@@ -847,7 +847,7 @@ class Raft:
         self.log.applied_to(applied, size)
         if (
             self.tracker.config.auto_leave
-            and applied >= self._pending_conf_index
+            and applied >= self.pending_conf_index
             and self.role is Role.LEADER
         ):
             # The change is applied: leave the joint configuration (§6).

@@ -266,6 +266,14 @@ class RawNode:
         """The members as this node, if it leads, sees them; to look at only."""
         return self.raft.tracker.progress
 
+    def get_conf_state(self) -> ConfState:
+        """The members as of the last change that was applied."""
+        return self.raft.tracker.conf_state()
+
+    def has_pending_conf_change(self) -> bool:
+        """Whether a change of members may be under way, so that no other is taken."""
+        return self.raft.pending_conf_index > self.raft.log.applied
+
     def commit_known(self, index: int) -> None:
         """An entry of the log is committed, as the embedder knows from before a restart: the commit
         index need not survive one.

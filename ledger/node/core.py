@@ -18,6 +18,7 @@ from typing import Final
 
 from consensus import RawNode
 from consensus.config import Config, Draw
+from consensus.types import NODE_MAX
 from ledger.model.block import Validator
 from ledger.model.civil_date import day_of
 from ledger.model.genesis import Genesis
@@ -44,7 +45,8 @@ from ledger.node.peer_service import PeerService
 from ledger.node.peers import NO_LINKS, BlocksRequest, ForwardMessage, PeerLinks, PeerListener
 from ledger.node.pool import TransactionPool
 from ledger.node.queries import Queries
-from ledger.node.stores import OpenedStores, OpenStore, make_rules, make_validators, open_stores
+from ledger.node.setup import read_validator
+from ledger.node.stores import OpenedStores, OpenStore, make_rules, open_stores
 from ledger.node.tip import NetworkRules, Tip
 from ledger.node.voting import Voter
 from ledger.state.authorisation import Ownership, authenticate, authorise
@@ -108,7 +110,9 @@ class NodeCore:
         self._config = config
         self._environment = environment
         self._links = links
-        self.validator = find_validator(genesis, config.node.id, keys)
+        self.validator = find_validator(genesis, config, keys)
+        self.on_membership: Callable[[Membership], None] | None = None
+        """Called on the event loop when the state has other members than before."""
         self._damage: CorruptionError | None = None
         self._is_stopping = False
         self._end = ""
@@ -198,8 +202,6 @@ class NodeCore:
         worker: Executor,
     ) -> Driver:
         environment = self._environment
-        membership = Membership.of_genesis(genesis.validators)
-        validators = make_validators(genesis)
         voter = Voter(
             stores.votes,
             keys.vote,
@@ -211,7 +213,6 @@ class NodeCore:
             rules=rules,
             chain=stores.chain,
             voter=voter,
-            find_validators=lambda _: validators,
             failpoint=environment.failpoint,
         )
 
@@ -225,10 +226,10 @@ class NodeCore:
                 validator_id=self.validator.id,
                 peer_key=keys.peer,
                 rules=rules,
-                membership=membership,
                 chain=stores.chain,
                 tip=stores.tip,
-                make_ordering=lambda: self._make_ordering(rules, membership, stores),
+                make_ordering=lambda membership: self._make_ordering(rules, membership, stores),
+                on_membership=self._take_membership,
                 finality=finality,
                 no_vote_reason=stores.no_vote_reason,
                 pledge=lambda error: voter.pledge(error.vote),
@@ -255,7 +256,8 @@ class NodeCore:
         applied = max(stores.chain.head.applied_index, log.conf_index)
         ordering = RawNode(
             Config(
-                node_id=membership.get_number(self.validator.id),
+                # Who is not admitted yet takes no part, under any number.
+                node_id=membership.get_number(self.validator.id) or NODE_MAX,
                 election_ticks=options.election_timeout_ms // options.heartbeat_interval_ms,
                 heartbeat_ticks=1,
                 applied=applied,
@@ -282,6 +284,15 @@ class NodeCore:
     def listener(self) -> PeerListener:
         """Whom the links tell what comes from other validators."""
         return self.driver
+
+    @property
+    def membership(self) -> Membership:
+        """Who the other validators are, as of the newest certified block."""
+        return self.driver.tip.membership
+
+    def _take_membership(self, membership: Membership) -> None:
+        if self.on_membership is not None:
+            self.on_membership(membership)
 
     def _serve(self, peer: str, message: ForwardMessage | BlocksRequest) -> None:
         self._peer_service.serve(peer, message)
@@ -382,25 +393,32 @@ class NodeCore:
         self.driver.stop(drain=False)
 
 
-def find_validator(genesis: Genesis, validator_id: str, keys: ValidatorKeys) -> Validator:
-    """This node's record in genesis. Raises NodeError when there is none or the keys differ."""
-    for validator in genesis.validators:
-        if validator.id == validator_id:
-            if (validator.vote_key, validator.peer_key) != (
-                keys.vote.public_key,
-                keys.peer.public_key,
-            ):
-                raise usage_error(
-                    "KEY_MISMATCH",
-                    f"the vote or peer key is not that of {validator_id}'s record",
-                    "Put the key files of this validator into the node's keys directory.",
-                )
-            return validator
-    raise usage_error(
-        "VALIDATOR_UNKNOWN",
-        f"{validator_id} is no validator of this genesis document",
-        "Set node.id in config.toml to the validator's id.",
-    )
+def find_validator(genesis: Genesis, config: NodeConfig, keys: ValidatorKeys) -> Validator:
+    """This node's record: that of genesis, or the one in its home with which it was admitted later.
+
+    Raises NodeError when there is none or the keys differ.
+    """
+    validator_id = config.node.id
+    found = [v for v in genesis.validators if v.id == validator_id]
+    if not found:
+        found = [
+            v for v in (read_validator(config.home),) if v is not None and v.id == validator_id
+        ]
+    if not found:
+        raise usage_error(
+            "VALIDATOR_UNKNOWN",
+            f"{validator_id} is no validator of this genesis document, and the home holds no record"
+            " of one",
+            "Set node.id in config.toml to the validator's id.",
+        )
+    [validator] = found
+    if (validator.vote_key, validator.peer_key) != (keys.vote.public_key, keys.peer.public_key):
+        raise usage_error(
+            "KEY_MISMATCH",
+            f"the vote or peer key is not that of {validator_id}'s record",
+            "Put the key files of this validator into the node's keys directory.",
+        )
+    return validator
 
 
 def make_authenticator(

@@ -26,6 +26,7 @@ hangs falls silent, and others choose another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -34,15 +35,18 @@ from typing import Final, NoReturn, TypeVar
 
 from consensus import ConfState, Entry, EntryKind, Message, MessageKind, RawNode, Ready, Role
 from consensus.conf_change import decode_conf_change
-from consensus.errors import ProposalDroppedError
+from consensus.errors import OrderingError, ProposalDroppedError
 from ledger.model.block import SignedVote
 from ledger.model.codec import encode
 from ledger.model.private_key import PrivateKey
+from ledger.model.records import ValidatorStatus
 from ledger.model.transaction_check import CheckedTransaction
 from ledger.node.catch_up import CatchUp
 from ledger.node.clock import Clock
 from ledger.node.clock_watch import ClockWatch
 from ledger.node.config import BlockOptions, ConsensusOptions
+from ledger.node.configuration import compute_conf_change
+from ledger.node.errors import NodeError
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.finality import (
     DivergenceError,
@@ -54,7 +58,7 @@ from ledger.node.finality import (
 from ledger.node.forwarding import Forwarding
 from ledger.node.halt import HaltWatch
 from ledger.node.hearing import Accuse, Flight, Hearing, Serve
-from ledger.node.membership import Membership
+from ledger.node.membership import Membership, read_membership
 from ledger.node.peers import (
     CertificateMessage,
     CertifiedBlock,
@@ -68,6 +72,7 @@ from ledger.node.proposals import CheckedBlock, ProposalError, build_proposal, r
 from ledger.node.read_barrier import ReadBarrier
 from ledger.node.tip import NetworkRules, Tip
 from ledger.node.votes import VoteBook
+from ledger.state.validators import CHANGE_DELAY
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, CorruptionError
 from ledger.storage.layout import decode_number
@@ -80,6 +85,8 @@ CLOCK_CHECK_INTERVAL_MS: Final = 1_000
 """How often a clock that is wrong is looked at again."""
 STALL_TIMEOUTS_COUNT: Final = 3
 """Election timeouts after which a leader without progress steps down (R8)."""
+REMOVED_TIMEOUTS_COUNT: Final = 60
+"""Election timeouts after which a removed validator ends in any case."""
 SNAPSHOT_TIMEOUTS_COUNT: Final = 10
 """Election timeouts after which a validator that catches up is told again."""
 
@@ -110,16 +117,17 @@ class DriverParts:
     validator_id: str
     peer_key: PrivateKey
     rules: NetworkRules
-    membership: Membership
     chain: ChainStore
     tip: Tip
-    make_ordering: Callable[[], RawNode]
+    make_ordering: Callable[[Membership], RawNode]
     """From what is in the chain store; asked again when the log was wrong."""
     finality: Finality
     no_vote_reason: str
     """Why this validator's key does not vote, or an empty string."""
     pledge: Callable[[OtherBlockError], None]
     """Never vote again at the height of a certificate against the own block; in the worker."""
+    on_membership: Callable[[Membership], None]
+    """Told when the state has other members than before."""
     pool: TransactionPool
     links: PeerLinks
     serve: Serve
@@ -147,11 +155,11 @@ class Driver:
         self._parts = parts
         self._clock = parts.clock
         self._pool = parts.pool
-        self._membership = parts.membership
-        self._others = parts.membership.others(parts.validator_id)
         self._clock_watch = ClockWatch(parts.clock, parts.blocks)
         self.tip = parts.tip
-        self._ordering = parts.make_ordering()
+        self._own = parts.tip.membership.find(parts.validator_id)
+        self._others = parts.tip.membership.others(parts.validator_id)
+        self._ordering = parts.make_ordering(parts.tip.membership)
         election_ms = parts.consensus.election_timeout_ms
         self._election_ms = election_ms
         self._book = VoteBook(parts.tip.height)
@@ -179,6 +187,7 @@ class Driver:
         self._progress_at = now
         self._snapshots_told_at = now
         self._reads = ReadBarrier()
+        self._removed_at: int | None = None
         self._halt_watch = HaltWatch(parts.consensus.halt_after_ms)
         idle_ms = parts.clock.time_ms() - parts.tip.header.time
         rest_ms = max(0, parts.blocks.freshness_interval_ms - max(0, idle_ms))
@@ -206,13 +215,15 @@ class Driver:
     @property
     def leader(self) -> str:
         """Id of the validator that leads, as far as is known; an empty string otherwise."""
-        return self._membership.find_id(self._ordering.status().lead)
+        return self.tip.membership.find_id(self._ordering.status().lead)
 
     @property
     def role(self) -> str:
         """leader, follower, candidate, or observer for a validator that takes no part."""
-        if self._parts.no_vote_reason:
+        if self.is_observer:
             return "observer"
+        if self._own is not None and self._own.status is ValidatorStatus.LEARNER:
+            return "learner"
         match self._ordering.status().role:
             case Role.LEADER:
                 return "leader"
@@ -226,9 +237,16 @@ class Driver:
         """Ids of the other validators."""
         return self._others
 
+    def read_membership(self, height: int) -> Membership:
+        """Who the members were after a certified block."""
+        if height == self.tip.height:
+            return self.tip.membership
+        chain = self._parts.chain
+        return read_membership(chain, chain.state.version_at(height))
+
     def get_number(self, validator_id: str) -> int:
-        """A validator's number in the ordering. Raises KeyError."""
-        return self._membership.get_number(validator_id)
+        """A validator's number in the ordering; 0 for nobody's id."""
+        return self.tip.membership.get_number(validator_id)
 
     @property
     def behind(self) -> int:
@@ -241,9 +259,26 @@ class Driver:
         return None if heard_at is None else self._clock.monotonic_ms() - heard_at
 
     @property
+    def is_observer(self) -> bool:
+        """Whether this node takes no part in ordering: it follows the certified blocks."""
+        return bool(self._parts.no_vote_reason) or self._own is None
+
+    @property
     def no_vote_reason(self) -> str:
         """Why this node's key does not vote, or an empty string."""
-        return self._parts.no_vote_reason
+        if self._parts.no_vote_reason:
+            return self._parts.no_vote_reason
+        if self._own is None:
+            return "this validator is not admitted, as far as it has read the chain"
+        if self.tip.validators.find(self._parts.validator_id) is not None:
+            return ""
+        match self._own.status:
+            case ValidatorStatus.LEARNER:
+                return "this validator is a learner: it is admitted and not activated"
+            case ValidatorStatus.REMOVED:
+                return f"this validator was removed by block {self._own.removed_height}"
+            case _:
+                return "the block that makes this a validator is not two below the next one yet"
 
     @property
     def clock_reason(self) -> str:
@@ -302,7 +337,7 @@ class Driver:
 
     def lost(self, peer: str) -> None:
         if peer in self._others:
-            self._ordering.report_unreachable(self._membership.get_number(peer))
+            self._ordering.report_unreachable(self.tip.membership.get_number(peer))
 
     # The loop -------------------------------------------------------------------------------------
 
@@ -312,7 +347,7 @@ class Driver:
         Raises whatever ended it: CorruptionError (also of damaged trees), StorageError, or a bug's
         own exception. What is durable stays right in every case.
         """
-        if not self._others and not self._parts.no_vote_reason:
+        if not self._others and not self.is_observer:
             self._ordering.campaign()  # nobody to wait for
         while True:
             self._wake.clear()
@@ -366,7 +401,7 @@ class Driver:
         interval = self._parts.consensus.heartbeat_interval_ms
         # Time that passed while something took long does not come back.
         self._next_tick_at = max(self._next_tick_at + interval, now + interval // 2)
-        if not self._parts.no_vote_reason:
+        if not self.is_observer:
             self._ordering.tick()
         if self.provisional is not None:
             self._tell_progress(self._others)
@@ -374,12 +409,14 @@ class Driver:
             self._ordering.read_index(context)
         self._follow_others(now)
         self._watch_halt(now)
+        self._check_removed(now)
         if self.is_leader:
             self._check_lead(now)
+            self._propose_conf_change()
 
     def _follow_others(self, now: int) -> None:
         """Ask for certified blocks that are known to be there."""
-        if self._parts.no_vote_reason or self._catch_up.target_height > self.tip.height:
+        if self.is_observer or self._catch_up.target_height > self.tip.height:
             heard = self._hearing.heard_height
             if heard > self.tip.height:
                 self._catch_up.want(heard, self._hearing.heard_from)
@@ -411,7 +448,7 @@ class Driver:
 
     def begin_transfer(self, to: str = "") -> bool:
         """Ask a validator to lead, or whoever's log is longest; False when there is nobody."""
-        number = self.get_number(to) if to else self._ordering.find_successor()
+        number = self.get_number(to) or None if to else self._ordering.find_successor()
         if number is None:
             return False
         self._ordering.transfer_leadership(number)
@@ -472,7 +509,7 @@ class Driver:
     def _may_propose(self) -> bool:
         return (
             self._ordering.status().is_leader
-            and not self._parts.no_vote_reason
+            and not self.is_observer
             and not self._is_in_flight()
             and self.provisional is None
             and not self.clock_reason
@@ -484,8 +521,9 @@ class Driver:
         if self._stopping:
             return self._draining and len(self._pool) > 0 and self._hand_over_until is None
         now = self._clock.monotonic_ms()
-        if now >= self._heartbeat_at:
-            return True
+        changed_height = self.tip.membership.changed_height
+        if now >= self._heartbeat_at or 0 < self.tip.height < changed_height + CHANGE_DELAY:
+            return True  # also to bring a change of validators to its end
         if not len(self._pool):
             self._linger_until = None
             return False
@@ -586,7 +624,7 @@ class Driver:
     def _send(self, messages: list[Message]) -> None:
         links = self._parts.links
         for message in messages:
-            peer = self._membership.find_id(message.recipient)
+            peer = self.tip.membership.find_id(message.recipient)
             if not peer:
                 continue
             if message.kind in _ELECTION and self.tip.height > 0:
@@ -689,11 +727,16 @@ class Driver:
         if provisional is None:
             return False
         height, own_vote = provisional.height, provisional.executed.encoded_vote
-        votes = self._book.signatures(height, own_vote)
+        validators = provisional.tip.validators
+        votes = {
+            name: signature
+            for name, signature in self._book.signatures(height, own_vote).items()
+            if validators.find(name) is not None
+        }
         if provisional.signature is not None:
             votes[self._parts.validator_id] = provisional.signature
         offered = (*offered, *self._hearing.take_offered(height))
-        if not offered and len(votes) < provisional.tip.validators.quorum_size(self._parts.rules):
+        if not offered and len(votes) < validators.quorum_size(self._parts.rules):
             return False
         finality, conf, pool = self._parts.finality, self._conf, self._pool
 
@@ -748,6 +791,7 @@ class Driver:
     def _go_on(self, provisional: Provisional, tip: Tip, proofs: dict[bytes, bytes]) -> None:
         """A block is certified and durable."""
         now = self._clock.monotonic_ms()
+        is_changed = tip.membership is not self.tip.membership
         self.tip = tip
         self.provisional = None
         self._book.certified(tip.height)
@@ -765,6 +809,50 @@ class Driver:
         self._is_certificate_possible = True
         _log.debug("certified height=%d transactions=%d", tip.height, len(transactions))
         self._parts.failpoint(Failpoint.AFTER_ANSWER, tip.height)
+        if is_changed:
+            self._take_membership()
+
+    def _take_membership(self) -> None:
+        """The state has other members than before."""
+        membership, validator_id = self.tip.membership, self._parts.validator_id
+        was_known = self._own is not None
+        self._own = membership.find(validator_id)
+        self._others = membership.others(validator_id)
+        self._parts.on_membership(membership)
+        if not was_known and self._own is not None:
+            # This validator learns its number, and takes part from now on.
+            self._ordering = self._parts.make_ordering(membership)
+            self._hearing.begin_anew()
+            raise _BegunAnewError
+
+    def _propose_conf_change(self) -> None:
+        """As leader: bring the ordering's members to what the state says."""
+        if self._ordering.has_pending_conf_change():
+            return
+        change = compute_conf_change(
+            self.tip.membership, self._ordering.get_conf_state(), self.tip.height
+        )
+        if change is None:
+            return
+        _log.info("changing members height=%d %s", self.tip.height, change)
+        with contextlib.suppress(OrderingError):
+            self._ordering.propose_conf_change(change)
+
+    def _check_removed(self, now: int) -> None:
+        """Who was removed helps until the new set certifies, then ends."""
+        own = self._own
+        if own is None or own.status is not ValidatorStatus.REMOVED:
+            return
+        if self._removed_at is None:
+            self._removed_at = now
+        is_over = self.tip.height >= own.removed_height + CHANGE_DELAY
+        if is_over or now > self._removed_at + REMOVED_TIMEOUTS_COUNT * self._election_ms:
+            raise NodeError(
+                "VALIDATOR_REMOVED",
+                f"block {own.removed_height} has removed this validator from the network",
+                "Its key never votes again. Keep the directory for auditors; a validator with a new"
+                " id and new keys can be admitted in its place.",
+            )
 
     async def _report(self, error: DivergenceError) -> None:
         await self.in_worker(lambda: self._parts.report_divergence(error))
@@ -793,7 +881,7 @@ class Driver:
             self._parts.chain.fall_back()
 
         await self.in_worker(work)
-        self._ordering = self._parts.make_ordering()
+        self._ordering = self._parts.make_ordering(self.tip.membership)
         self.provisional = self.flight = self.checked = self._conf = None
         self._pool.give_back(self._taken)
         self._taken = []

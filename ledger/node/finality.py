@@ -33,6 +33,7 @@ from ledger.model.transaction_check import CheckedTransaction, check_transaction
 from ledger.model.wire import EncodingError
 from ledger.node.execution import ExecutedBlock, execute
 from ledger.node.failpoints import Failpoint, FailpointHook
+from ledger.node.membership import MEMBERS_PREFIXES, read_membership, read_validators
 from ledger.node.proofs import BlockProver
 from ledger.node.proposals import CheckedBlock, ProposalError, check_proposal, read_proposal
 from ledger.node.tip import NetworkRules, Tip, Validators
@@ -97,12 +98,9 @@ class Finality:
         rules: NetworkRules,
         chain: ChainStore,
         voter: Voter,
-        find_validators: Callable[[int], Validators],
         failpoint: FailpointHook,
     ) -> None:
-        """`find_validators` says who the state of a version makes validators."""
         self._rules = rules
-        self._find_validators = find_validators
         self._chain = chain
         self._voter = voter
         self._failpoint = failpoint
@@ -250,6 +248,10 @@ class Finality:
         )
         self._failpoint(Failpoint.AFTER_CERTIFY, provisional.height)
         head = CertifiedHead(block.encoded_header, certificate)
+        next_validators, membership = tip.next_validators, tip.membership
+        if any(key.startswith(MEMBERS_PREFIXES) for key, _ in executed.changes.writes):
+            next_validators = read_validators(self._chain, executed.state_version)
+            membership = read_membership(self._chain, executed.state_version)
         new_tip = Tip(
             header=block.header,
             block_hash=block.block_hash,
@@ -259,7 +261,8 @@ class Finality:
             state_root=executed.state_root,
             certified_by=tip.validators,
             validators=tip.next_validators,
-            next_validators=self._find_validators(executed.state_version),
+            next_validators=next_validators,
+            membership=membership,
         )
         return new_tip, _prove(executed, head, awaited)
 

@@ -29,6 +29,7 @@ from ledger.model.block import BlockHeader, SignedVote
 from ledger.model.codec import decode, encode
 from ledger.model.proofs import CertifiedHead
 from ledger.model.wire import EncodingError
+from ledger.node.configuration import find_change_fault, read_change_height
 from ledger.node.evidence import EvidenceKeeper
 from ledger.node.finality import read_vote
 from ledger.node.peers import (
@@ -84,7 +85,6 @@ class Hearing:
     def __init__(self, driver: Driver, parts: DriverParts) -> None:
         self._driver = driver
         self._parts = parts
-        self._own_number = parts.membership.get_number(parts.validator_id)
         self._inbox: deque[tuple[str, PeerMessage]] = deque()
         self._inbox_size = 0
         self._rest: tuple[str, Message] | None = None
@@ -173,12 +173,12 @@ class Hearing:
             return
         self._note_height(peer, vote.height - 1)
         if vote.height <= tip.height:
-            self._answer_old_vote(peer, vote.height)
+            self._send_certificate(peer, vote.height)
         elif self._driver.is_vote_kept(vote.height):
             self._driver.add_vote(vote.height, SignedVote(message.vote, peer, message.signature))
 
-    def _answer_old_vote(self, peer: str, height: int) -> None:
-        """Who still votes for a certified height lacks its certificate (R5)."""
+    def _send_certificate(self, peer: str, height: int) -> None:
+        """Who still votes for a certified height, or waits for it, lacks its certificate (R5)."""
         blocks = self._parts.chain.blocks
         header, certificate = blocks.header(height), blocks.certificate(height)
         if header is not None and certificate is not None:
@@ -193,7 +193,9 @@ class Hearing:
             self._refuse(peer, "a certificate that cannot be read")
             return
         self._note_height(peer, height)
-        if height == self._driver.tip.height + 1:
+        if height < self._driver.tip.height:
+            self._send_certificate(peer, height + 1)
+        elif height == self._driver.tip.height + 1:
             self._offered[peer] = (height, head.certificate)
             self._driver.note_certificate()
 
@@ -204,12 +206,12 @@ class Hearing:
     # Messages of the ordering ---------------------------------------------------------------------
 
     async def _hear_raft(self, peer: str, message: Message) -> None:
+        if self._driver.is_observer:
+            return  # it follows by blocks
         reason = self._find_fault(peer, message)
         if reason:
             self._refuse(peer, reason)
             return
-        if self._parts.no_vote_reason:
-            return  # it follows by blocks
         if message.kind in _FROM_LEADER and self._is_ignored(peer):
             return
         match message.kind:
@@ -228,10 +230,9 @@ class Hearing:
         ordering = self._driver.ordering
         if message.kind not in TRAVELLING_KINDS:
             return f"{message.kind.name} does not travel"
-        if (self._parts.membership.find_id(message.sender), message.recipient) != (
-            peer,
-            self._own_number,
-        ):
+        membership = self._driver.tip.membership
+        own_number = membership.get_number(self._parts.validator_id)
+        if (membership.find_id(message.sender), message.recipient) != (peer, own_number):
             return "a message in another's name"
         try:
             check_message(message)
@@ -298,6 +299,9 @@ class Hearing:
         if position is None:
             self._step(message)  # nothing new, or what is before is another: the core answers
             return
+        message = self._cut_conf_changes(peer, message, position)
+        if position >= len(message.entries):
+            return
         blocks = [
             n for n in range(position, len(message.entries)) if _has_block(message.entries[n])
         ]
@@ -313,6 +317,25 @@ class Hearing:
                 self._rest = (peer, self._make_rest(message, head))
                 message = head
         self._step(message)
+
+    def _cut_conf_changes(self, peer: str, message: Message, position: int) -> Message:
+        """The append up to the first change of members that the certified state does not ask for."""
+        tip = self._driver.tip
+        for n in range(position, len(message.entries)):
+            entry = message.entries[n]
+            if entry.kind is EntryKind.NORMAL:
+                continue
+            if self._parts.chain.log.conf_index >= entry.index:
+                continue
+            height = read_change_height(entry)
+            if height is None or height > tip.height:
+                # What asks for it is not certified here yet; the leader sends it again.
+                return _cut(message, n)
+            fault = find_change_fault(entry, self._driver.read_membership(height), height)
+            if fault:
+                self._refuse_leader(peer, f"change of members: {fault}")
+                return _cut(message, n)
+        return message
 
     def _make_rest(self, message: Message, head: Message) -> Message:
         last = head.entries[-1]

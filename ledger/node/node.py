@@ -107,6 +107,7 @@ class Node:
             StateAt(self._chain.state, tip.state_version),
             time_ms=max(self._clock.time_ms(), tip.header.time + 1),
             height=tip.height + 1,
+            parent_hash=tip.block_hash,
             transaction=transaction,
         )
         return encode(receipt)
@@ -164,7 +165,7 @@ class Node:
             protocol_version=self._rules.protocol_version,
             time=self._clock.time_ms(),
             term=self._driver.term,
-            leader=self._validator.id if self._driver.is_leader else "",
+            leader=self._driver.leader,
         )
 
     def get_genesis(self) -> bytes:

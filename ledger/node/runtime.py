@@ -8,20 +8,24 @@ end, close the stores. Whatever ends the driver ends the node; corruption is nev
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ledger.api.admin import SOCKET_FILE, AdminServer, AdminSocketError
 from ledger.api.server import ApiServer, ServerLimits
+from ledger.model.block import Validator
 from ledger.model.genesis import Genesis
+from ledger.model.records import ValidatorStatus
 from ledger.node.admin import NodeAdmin
 from ledger.node.clock import SystemClock
-from ledger.node.config import NodeConfig
+from ledger.node.config import NodeConfig, split_address
 from ledger.node.core import Environment, NodeCore, find_validator
 from ledger.node.errors import NodeError, usage_error
 from ledger.node.failpoints import FAILPOINTS_BY_NAME, FailpointHook, kill_at, pass_by
 from ledger.node.keys import load_validator_keys
+from ledger.node.membership import Membership
 from ledger.node.peers import NO_LINKS
 from ledger.node.stores import get_opener, load_genesis
 from ledger.node.tls import LeafIssuer
@@ -29,6 +33,8 @@ from ledger.node.transport.transport import PeerTransport
 
 _log = logging.getLogger(__name__)
 
+REMOVED_BLOCKS_COUNT: Final = 16
+"""Blocks for which a removed validator is still heard."""
 TRANSPORT_GRACE_MS: Final = 500
 """How long what is queued for other validators may take to leave when the node stops."""
 
@@ -76,7 +82,7 @@ class NodeRuntime:
         environment = environment or system_environment(config)
         encoded, genesis = load_genesis(config.genesis_path)
         keys = load_validator_keys(config.home, certificate_scheme=genesis.certificate_scheme)
-        validator = find_validator(genesis, config.node.id, keys)
+        validator = find_validator(genesis, config, keys)
         issuer = LeafIssuer(
             keys.tls,
             validator.tls_certificate,
@@ -84,7 +90,8 @@ class NodeRuntime:
             time_ms=environment.clock.time_ms,
             names=config.api.names,
         )
-        transport = _make_transport(config, genesis, issuer)
+        peers = _Peers(config, genesis, validator)
+        transport = _make_transport(config, genesis.chain_id, issuer, peers)
         core: NodeCore | None = None
         stop_asked = asyncio.Event()
         try:
@@ -98,7 +105,10 @@ class NodeRuntime:
                 await transport.stop(0)
             raise
         if transport is not None:
+            peers.take(core.membership)
+            transport.set_addresses(peers.addresses)
             transport.attach(core.listener)
+            core.on_membership = functools.partial(_follow_membership, peers, transport)
             await transport.start()
         driving = core.start()
         await server.start()
@@ -155,27 +165,70 @@ class NodeRuntime:
         _log.info("stopped height=%d", self._core.driver.tip.height)
 
 
+class _Peers:
+    """Who the other validators are and where they listen, as the chain and the configuration say."""
+
+    def __init__(self, config: NodeConfig, genesis: Genesis, own: Validator) -> None:
+        self._config = config
+        self._own = own
+        self.validators: Sequence[Validator] = ()
+        """Who may connect, this one included; replaced as a whole."""
+        self.addresses: dict[str, tuple[str, int]] = {}
+        self.missing: tuple[str, ...] = ()
+        """Others whose address is not known."""
+        self.take(Membership.of_genesis(genesis.validators))
+
+    def take(self, membership: Membership) -> None:
+        """The chain names these. Who was removed stays connected for a while: it needs to hear so."""
+        own_id = self._own.id
+        members = [
+            m
+            for m in membership.members
+            if m.status is not ValidatorStatus.REMOVED
+            or m.removed_height + REMOVED_BLOCKS_COUNT > membership.height
+        ]
+        others = [m for m in members if m.validator.id != own_id]
+        self.validators = (self._own, *(m.validator for m in others))
+        configured = self._config.peer_addresses
+        self.addresses = {}
+        for member in others:
+            peer = member.validator.id
+            if peer in configured:
+                self.addresses[peer] = configured[peer]
+            elif member.peer_address:
+                self.addresses[peer] = split_address(member.peer_address, "the ledger")
+        self.missing = tuple(m.validator.id for m in others if m.validator.id not in self.addresses)
+
+
+def _follow_membership(peers: _Peers, transport: PeerTransport, membership: Membership) -> None:
+    """Connect to those who are members now."""
+    peers.take(membership)
+    for peer in peers.missing:
+        _log.error("no address is known peer=%s: add it to peers.addresses in config.toml", peer)
+    transport.set_addresses(peers.addresses)
+
+
 def _make_transport(
-    config: NodeConfig, genesis: Genesis, issuer: LeafIssuer
+    config: NodeConfig, chain_id: str, issuer: LeafIssuer, peers: _Peers
 ) -> PeerTransport | None:
-    """Links to the other validators; None in a network of one. Raises NodeError."""
-    others = {v.id for v in genesis.validators} - {config.node.id}
-    if not others:
+    """Links to the other validators; None in a network of one that has no other address.
+
+    Raises NodeError.
+    """
+    if len(peers.validators) == 1 and not config.peers.addresses:
         return None
-    addresses = config.peer_addresses
-    missing = sorted(others - addresses.keys())
-    if missing:
+    if peers.missing:
         raise usage_error(
             "PEER_ADDRESS_MISSING",
-            f"peers.addresses in config.toml names no address for {', '.join(missing)}",
+            f"peers.addresses in config.toml names no address for {', '.join(peers.missing)}",
             'Add "id=host:port" for each of them.',
         )
     try:
         return PeerTransport(
             config.node.id,
-            genesis.chain_id,
-            lambda: genesis.validators,
-            {peer: address for peer, address in addresses.items() if peer in others},
+            chain_id,
+            lambda: peers.validators,
+            peers.addresses,
             config.peer_listen_address,
             issuer,
             config.peers,

@@ -4,6 +4,7 @@
 A home is the directory of one node::
 
     config.toml   what the operator may change
+    validator.bin this validator's record, as genesis or an admission holds it
     keys/         vote.key peer.key tls.key, mode 0600; vote.fresh until the key votes
     data/         chain, votes
     logs/         node.log
@@ -13,17 +14,22 @@ A home is the directory of one node::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ledger.model import bls
 from ledger.model.block import Validator
+from ledger.model.codec import decode, encode
 from ledger.model.identifiers import is_validator_id
 from ledger.model.keys import KeyType
 from ledger.model.private_key import PrivateKey
+from ledger.model.wire import EncodingError
 from ledger.node.config import CONFIG_FILE, NodeOptions, encode_config
 from ledger.node.errors import usage_error
 from ledger.node.keys import create_validator_keys, get_vote_key_type, write_new_file
 from ledger.node.tls import create_ca_certificate
+
+VALIDATOR_FILE: Final = "validator.bin"
+VALIDATOR_SIZE_MAX: Final = 16 * 1024
 
 
 def prove_possession(key: PrivateKey) -> bytes:
@@ -71,7 +77,7 @@ def create_node_home(
     keys = create_validator_keys(home, certificate_scheme)
     text = encode_config(NodeOptions(id=validator_id, genesis=genesis), **tables)
     write_new_file(home / CONFIG_FILE, text.encode())
-    return Validator(
+    validator = Validator(
         id=validator_id,
         organisation=organisation,
         vote_key_type=keys.vote.key_type,
@@ -80,3 +86,21 @@ def create_node_home(
         peer_key=keys.peer.public_key,
         tls_certificate=create_ca_certificate(keys.tls, validator_id),
     )
+    write_new_file(home / VALIDATOR_FILE, encode(validator))
+    return validator
+
+
+def read_validator(home: Path) -> Validator | None:
+    """The record that was made with a home; None where there is none. Raises NodeError."""
+    path = home / VALIDATOR_FILE
+    try:
+        with path.open("rb") as file:
+            data = file.read(VALIDATOR_SIZE_MAX + 1)
+    except FileNotFoundError:
+        return None
+    try:
+        return decode(Validator, data, size_max=VALIDATOR_SIZE_MAX)
+    except EncodingError as error:
+        raise usage_error(
+            "VALIDATOR_FILE", f"{path}: {error}", "Put the file back that was made with the home."
+        ) from None

@@ -17,7 +17,6 @@ from ledger.model.block import QuorumCertificate
 from ledger.model.certificate import CertificateError, FaultModel, verify_certificate
 from ledger.model.codec import decode, encode
 from ledger.model.genesis import Genesis, GenesisError, decode_genesis, genesis_header
-from ledger.model.hashes import compute_validators_hash
 from ledger.model.limits import GENESIS_SIZE_MAX
 from ledger.model.merkle_log import CompactRange
 from ledger.model.proofs import CertifiedHead
@@ -32,7 +31,8 @@ from ledger.node.keys import (
     is_vote_key_fresh,
     sync_directory,
 )
-from ledger.node.tip import NetworkRules, Tip, Validators
+from ledger.node.membership import read_membership, read_validators
+from ledger.node.tip import NetworkRules, Tip
 from ledger.state import tree
 from ledger.storage.chain import ChainStore
 from ledger.storage.consistency import check_chain, find_block_above
@@ -115,11 +115,6 @@ def make_rules(genesis: Genesis) -> NetworkRules:
     )
 
 
-def make_validators(genesis: Genesis) -> Validators:
-    """Who certifies the first blocks."""
-    return Validators(genesis.validator_set, compute_validators_hash(encode(genesis.validator_set)))
-
-
 @contextlib.contextmanager
 def open_stores(
     config: NodeConfig,
@@ -200,8 +195,11 @@ def _check(
         except (tree.MissingNodeError, tree.CorruptNodeError) as error:
             raise CorruptionError(STORE_CORRUPT, f"the state tree: {error}") from error
 
-    validators = make_validators(genesis)
     opened = check_chain(chain, votes.latest, compute_state_root)
+    certified_by, validators, next_validators = (
+        read_validators(chain, chain.state.version_at(max(0, opened.header.height - back)))
+        for back in (2, 1, 0)
+    )
     if opened.header.height == 0:
         if opened.encoded_header != encode(genesis_header(genesis)):
             raise CorruptionError(
@@ -211,7 +209,7 @@ def _check(
         try:
             verify_certificate(
                 decode(QuorumCertificate, opened.certificate),
-                validators.validator_set,
+                certified_by.validator_set,
                 chain_id=rules.chain_id,
                 fault_model=rules.fault_model,
             )
@@ -227,8 +225,9 @@ def _check(
         log=CompactRange(head.height + 1, head.log_hashes),
         state_version=head.state_version,
         state_root=head.state_root,
-        certified_by=validators,
+        certified_by=certified_by,
         validators=validators,
-        next_validators=validators,
+        next_validators=next_validators,
+        membership=read_membership(chain, head.state_version),
     )
     return OpenedStores(chain, votes, tip, opened.no_vote_reason, evidence, opened.voted_index)

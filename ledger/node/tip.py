@@ -7,11 +7,15 @@ Whoever reads takes the tip once and answers everything from it, so an answer ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ledger.model.block import BlockHeader, Validator, ValidatorSet
 from ledger.model.certificate import FaultModel, quorum_size
 from ledger.model.merkle_log import CompactRange
 from ledger.model.proofs import CertifiedHead
+
+if TYPE_CHECKING:
+    from ledger.node.membership import Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Tip:
     """Of the next height."""
     next_validators: Validators
     """Of the one after that: what the state after this block says."""
+    membership: Membership
+    """Everybody ever admitted, as the state after this block says."""
 
     @property
     def height(self) -> int:
