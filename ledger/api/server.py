@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -24,6 +24,7 @@ from ledger.api.services import (
     REQUEST_SIZE_MAX,
     generic_handlers,
 )
+from ledger.api.tls_credentials import TlsMaterial, make_server_credentials
 
 RESPONSE_SIZE_MAX: Final = 16 * 1024 * 1024
 """Bytes of one answer: a block with its receipts."""
@@ -102,12 +103,7 @@ class ApiServer:
             names = (*filter(None, _SERVICES), HEALTH_SERVICE)
             self._server.add_generic_rpc_handlers(Reflection(names).generic_handlers())
 
-        def configuration() -> Any:
-            return grpc.ssl_server_certificate_configuration([key_pair()])
-
-        credentials = grpc.dynamic_ssl_server_credentials(
-            configuration(), configuration, require_client_authentication=False
-        )
+        credentials = make_server_credentials(lambda: TlsMaterial(*key_pair()))
         host, port = address
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         check_address(host, port)

@@ -25,6 +25,7 @@ import grpc
 import grpc.aio
 
 from ledger.api.server import check_address
+from ledger.api.tls_credentials import TlsMaterial, make_server_credentials
 from ledger.model.block import Validator
 from ledger.node.peers import PeerMessage
 from ledger.node.tls import LeafIssuer, encode_root_certificates, find_leaf_issuers
@@ -131,16 +132,13 @@ class PeerServer:
             [grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler})]
         )
 
-        def configuration() -> Any:
+        def read() -> TlsMaterial:
             leaf = leaf_issuer.current()
-            return grpc.ssl_server_certificate_configuration(
-                [(leaf.private_key, leaf.certificate_chain)],
-                root_certificates=encode_root_certificates(validators()),
+            return TlsMaterial(
+                leaf.private_key, leaf.certificate_chain, encode_root_certificates(validators())
             )
 
-        credentials = grpc.dynamic_ssl_server_credentials(
-            configuration(), configuration, require_client_authentication=True
-        )
+        credentials = make_server_credentials(read)
         host, port = address
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         check_address(host, port)
