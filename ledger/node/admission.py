@@ -120,6 +120,7 @@ class Admission:
         delay_reason: Callable[[], str],
         notify: Callable[[], None],
         is_leading: Callable[[], bool],
+        leader: Callable[[], str],
         readers: Executor,
         checkers: Executor,
         checkers_count: int,
@@ -128,7 +129,7 @@ class Admission:
         """`authenticator` is asked once for each batch; `admissible` may be called in any thread and
         is not asked for dry runs; `closed_reason` says why no transaction is
         taken, `delay_reason` why none is certified now; both may be empty; `notify` is called when something was queued; `is_leading` says
-        whether this node's queue is the leader's.
+        whether this node's queue is the leader's, `leader` whose it is, or an empty string.
         """
         self._chain_id = chain_id
         self._pool = pool
@@ -139,6 +140,7 @@ class Admission:
         self._delay_reason = delay_reason
         self._notify = notify
         self._is_leading = is_leading
+        self._leader = leader
         self._readers = readers
         self._checkers = checkers
         self._idle_count = checkers_count
@@ -257,7 +259,9 @@ class Admission:
     def _check_open(self) -> None:
         reason = self._closed_reason()
         if reason:
-            raise ApiError(ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS)
+            raise ApiError(
+                ReceiptCode.NOT_READY, reason, retry_after_ms=RETRY_AFTER_MS, leader=self._leader()
+            )
 
     def _leave(self, submission: _Submission) -> None:
         """The call ends, in whatever way."""
@@ -296,7 +300,7 @@ class Admission:
                 if isinstance(late, ApiError):
                     return late
                 proof = late
-        return Submitted(found.transaction_id, proof)
+        return Submitted(found.transaction_id, proof, leader=self._leader())
 
     async def _answer_late(
         self, transaction_id: bytes, pending: Pending, why: Unanswered

@@ -168,6 +168,7 @@ class NodeCore:
             delay_reason=lambda: self.driver.network_reason,
             notify=self.driver.notify,
             is_leading=lambda: self.driver.is_leader,
+            leader=lambda: self.driver.leader,
             readers=readers,
             checkers=checkers,
             checkers_count=threads,

@@ -21,6 +21,9 @@ The loop runs on the event loop; disk, execution and signatures of a block run i
 one hop for each step, so blocks and batches are the unit of everything. The event loop alone touches
 pool, ordering and `tip`. While a step takes long the ordering's time stands still: a leader whose disk
 hangs falls silent, and others choose another.
+
+Long because the order of all effects is to be read in one place; what can be judged, proposed and
+certified without it lives in `hearing`, `proposing` and `certifying`.
 """
 
 from __future__ import annotations
@@ -33,15 +36,15 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
 
-from consensus import ConfState, Entry, EntryKind, Message, MessageKind, RawNode, Ready, Role
+from consensus import Entry, EntryKind, Message, MessageKind, RawNode, Ready, Role
 from consensus.conf_change import decode_conf_change
-from consensus.errors import OrderingError, ProposalDroppedError
-from ledger.model.block import SignedVote
+from consensus.errors import OrderingError
 from ledger.model.codec import encode
 from ledger.model.private_key import PrivateKey
 from ledger.model.records import ValidatorStatus
 from ledger.model.transaction_check import CheckedTransaction
 from ledger.node.catch_up import CatchUp
+from ledger.node.certifying import Certifier
 from ledger.node.clock import Clock
 from ledger.node.clock_watch import ClockWatch
 from ledger.node.config import BlockOptions, ConsensusOptions
@@ -61,17 +64,16 @@ from ledger.node.hearing import Accuse, Flight, Hearing, Serve
 from ledger.node.membership import Membership, read_membership
 from ledger.node.peers import (
     CertificateMessage,
-    CertifiedBlock,
     PeerLinks,
     PeerMessage,
     RaftMessage,
     VoteMessage,
 )
 from ledger.node.pool import TransactionPool
-from ledger.node.proposals import CheckedBlock, ProposalError, build_proposal, read_proposal
+from ledger.node.proposals import CheckedBlock, ProposalError, read_proposal
+from ledger.node.proposing import Proposer
 from ledger.node.read_barrier import ReadBarrier
 from ledger.node.tip import NetworkRules, Tip
-from ledger.node.votes import VoteBook
 from ledger.state.validators import CHANGE_DELAY
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, CorruptionError
@@ -79,10 +81,6 @@ from ledger.storage.layout import decode_number
 
 _log = logging.getLogger(__name__)
 
-BLOCK_OVERHEAD_SIZE: Final = 16
-"""Bytes that an encoded block needs for each transaction beside its own, at most."""
-CLOCK_CHECK_INTERVAL_MS: Final = 1_000
-"""How often a clock that is wrong is looked at again."""
 STALL_TIMEOUTS_COUNT: Final = 3
 """Election timeouts after which a leader without progress steps down (R8)."""
 REMOVED_TIMEOUTS_COUNT: Final = 60
@@ -162,26 +160,19 @@ class Driver:
         self._ordering = parts.make_ordering(parts.tip.membership)
         election_ms = parts.consensus.election_timeout_ms
         self._election_ms = election_ms
-        self._book = VoteBook(parts.tip.height)
-        self._catch_up = CatchUp(answer_ms=2 * election_ms)
+        self.certifier = Certifier(self, parts)
+        self.catch_up = CatchUp(answer_ms=2 * election_ms)
         self.forwarding = Forwarding(parts.pool, parts.links, resend_ms=2 * election_ms)
-        self._hearing = Hearing(self, parts)
+        self.hearing = Hearing(self, parts)
         self.provisional: Provisional | None = None
         self.flight: Flight | None = None
         """The newest block above the tip that is in the log, or was."""
         self.checked: CheckedBlock | None = None
         """The last block that passed its first sight here, or was made here."""
-        self._taken: list[CheckedTransaction] = []
-        """Of the last block proposed here; back to the pool if another is certified."""
-        self._conf: tuple[int, ConfState] | None = None
-        """Members as of an entry, applied and not durable."""
-        self._is_certificate_possible = False
-        """Something came since a certificate was looked for."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._draining = False
         self._hand_over_until: int | None = None
-        self._linger_until: int | None = None
         now = parts.clock.monotonic_ms()
         self._next_tick_at = now
         self._progress_at = now
@@ -189,10 +180,7 @@ class Driver:
         self._reads = ReadBarrier()
         self._removed_at: int | None = None
         self._halt_watch = HaltWatch(parts.consensus.halt_after_ms)
-        idle_ms = parts.clock.time_ms() - parts.tip.header.time
-        rest_ms = max(0, parts.blocks.freshness_interval_ms - max(0, idle_ms))
-        # Clients know no certificate for block 0: the first block is due at once.
-        self._heartbeat_at = now + (rest_ms if parts.tip.height > 0 else 0)
+        self._proposer = Proposer(self, parts)
         self._find_flight()
 
     # What others ask ------------------------------------------------------------------------------
@@ -251,11 +239,11 @@ class Driver:
     @property
     def behind(self) -> int:
         """Blocks that another validator claims to have certified and this one has not."""
-        return max(0, self._hearing.heard_height - self.tip.height)
+        return max(0, self.hearing.heard_height - self.tip.height)
 
     def find_silence(self, peer: str) -> int | None:
         """Milliseconds since something came from a validator; None if nothing ever did."""
-        heard_at = self._hearing.heard_at.get(peer)
+        heard_at = self.hearing.heard_at.get(peer)
         return None if heard_at is None else self._clock.monotonic_ms() - heard_at
 
     @property
@@ -315,7 +303,11 @@ class Driver:
     def notify(self) -> None:
         """Something came into the pool, or does not come any more."""
         # While a block lingers, only its end matters: being woken for each arrival is dear.
-        if self._linger_until is None or not self._pool.arriving_count or self._is_block_full():
+        if (
+            self._proposer.linger_until is None
+            or not self._pool.arriving_count
+            or self._proposer.is_block_full()
+        ):
             self._wake.set()
 
     def stop(self, *, drain: bool) -> None:
@@ -327,7 +319,7 @@ class Driver:
     # What others tell (PeerListener) --------------------------------------------------------------
 
     def receive(self, peer: str, message: PeerMessage) -> None:
-        self._hearing.keep(peer, message)
+        self.hearing.keep(peer, message)
         self._wake.set()
 
     def connected(self, peer: str) -> None:
@@ -359,20 +351,20 @@ class Driver:
 
     async def _do_one(self) -> bool:
         """One round; False when it was the last."""
-        await self._hearing.hear()
+        await self.hearing.hear()
         self._tick()
-        if self._is_block_due():
-            self._propose()
+        if self._proposer.is_block_due():
+            self._proposer.propose()
         self._forward()
         if self._ordering.has_ready():
             await self._carry_out(self._ordering.ready())
-        elif self._is_certificate_possible:
-            await self.certify(())
-        elif (block := self._catch_up.next_block(self.tip.height + 1)) is not None:
-            await self._take_over(block)
+        elif self.certifier.is_possible:
+            await self.certifier.certify(())
+        elif (block := self.catch_up.next_block(self.tip.height + 1)) is not None:
+            await self.certifier.take_over(block)
         elif self._is_finished():
             return False
-        elif not self._hearing.has_more:
+        elif not self.hearing.has_more:
             await self._clock.wait(self._wake, self._due_at())
         return True
 
@@ -381,13 +373,15 @@ class Driver:
             return False
         if not self._draining:
             return True
-        if self._is_block_due() or (self.is_leader and self._is_in_flight()):
+        if self._proposer.is_block_due() or (self.is_leader and self.is_in_flight()):
             return False
+        if self.leader and not self.is_leader and self._pool.has_pending:
+            return False  # the leader has them, and is about to certify them
         return not self._is_handing_over()
 
     def _due_at(self) -> int | None:
         """When something falls due if nothing happens; None for never."""
-        moments = [self._block_due_at(), self._hand_over_until]
+        moments = [self._proposer.due_at(), self._hand_over_until]
         if self._others:
             moments.append(self._next_tick_at)
         return min((moment for moment in moments if moment is not None), default=None)
@@ -416,24 +410,24 @@ class Driver:
 
     def _follow_others(self, now: int) -> None:
         """Ask for certified blocks that are known to be there."""
-        if self.is_observer or self._catch_up.target_height > self.tip.height:
-            heard = self._hearing.heard_height
+        if self.is_observer or self.catch_up.target_height > self.tip.height:
+            heard = self.hearing.heard_height
             if heard > self.tip.height:
-                self._catch_up.want(heard, self._hearing.heard_from)
+                self.catch_up.want(heard, self.hearing.heard_from)
         connected = [peer for peer in self._others if self._parts.links.is_connected(peer)]
-        request = self._catch_up.next_request(self.tip.height, now, connected)
+        request = self.catch_up.next_request(self.tip.height, now, connected)
         if request is not None:
             self._parts.links.send(*request)
 
     def _watch_halt(self, now: int) -> None:
-        is_waiting = self.provisional is not None or self._is_in_flight() or len(self._pool) > 0
+        is_waiting = self.provisional is not None or self.is_in_flight() or len(self._pool) > 0
         if self._halt_watch.is_due(now, self.tip.height, is_waiting=is_waiting):
             self._parts.report_halt(self.tip, self._ordering)
 
     def _check_lead(self, now: int) -> None:
         """A leader that cannot do its work lets others (R8)."""
         if (
-            self._is_in_flight()
+            self.is_in_flight()
             and now > self._progress_at + STALL_TIMEOUTS_COUNT * self._election_ms
         ):
             _log.warning("no progress as leader height=%d: stepping down", self.tip.height + 1)
@@ -490,7 +484,7 @@ class Driver:
 
     # Propose --------------------------------------------------------------------------------------
 
-    def _is_in_flight(self) -> bool:
+    def is_in_flight(self) -> bool:
         """Whether the log holds a block that is not certified."""
         flight = self.flight
         return (
@@ -502,84 +496,9 @@ class Driver:
     def _find_certified_index(self) -> int:
         """The last entry up to which every block in the log is certified."""
         flight = self.flight
-        if flight is not None and self._is_in_flight():
+        if flight is not None and self.is_in_flight():
             return flight.index - 1
         return self._ordering.status().applied
-
-    def _may_propose(self) -> bool:
-        return (
-            self._ordering.status().is_leader
-            and not self.is_observer
-            and not self._is_in_flight()
-            and self.provisional is None
-            and not self.clock_reason
-        )
-
-    def _is_block_due(self) -> bool:
-        if not self._may_propose():
-            return False
-        if self._stopping:
-            return self._draining and len(self._pool) > 0 and self._hand_over_until is None
-        now = self._clock.monotonic_ms()
-        changed_height = self.tip.membership.changed_height
-        if now >= self._heartbeat_at or 0 < self.tip.height < changed_height + CHANGE_DELAY:
-            return True  # also to bring a change of validators to its end
-        if not len(self._pool):
-            self._linger_until = None
-            return False
-        if self._is_block_full() or not self._pool.arriving_count:
-            return True
-        # More are being checked: a block that takes them along costs no more than one without.
-        if self._linger_until is None:
-            self._linger_until = now + self._parts.blocks.linger_ms
-        return now >= self._linger_until
-
-    def _is_block_full(self) -> bool:
-        return (
-            len(self._pool) >= self._parts.blocks.transactions_count_max
-            or self._pool.size_bytes >= self._parts.blocks.size_bytes_max
-        )
-
-    def _block_due_at(self) -> int | None:
-        """When a block falls due if nothing happens; None while none may be proposed."""
-        if not self._may_propose():
-            if self.clock_reason and not self._is_in_flight():
-                return self._clock.monotonic_ms() + CLOCK_CHECK_INTERVAL_MS
-            return None
-        if self._linger_until is None:
-            return self._heartbeat_at
-        return min(self._linger_until, self._heartbeat_at)
-
-    def _propose(self) -> None:
-        options = self._parts.blocks
-        transactions = self._pool.take(
-            options.transactions_count_max,
-            options.size_bytes_max - options.transactions_count_max * BLOCK_OVERHEAD_SIZE,
-        )
-        block = build_proposal(
-            self.tip,
-            transactions,
-            rules=self._parts.rules,
-            proposer=self._parts.validator_id,
-            key=self._parts.peer_key,
-            time_ms=self._clock.time_ms(),
-        )
-        self._linger_until = None
-        try:
-            self._ordering.propose(block.proposal)
-        except ProposalDroppedError as error:
-            _log.info("proposal dropped height=%d reason=%s", block.header.height, error)
-            self._pool.give_back(transactions)
-            self._heartbeat_at = max(
-                self._heartbeat_at,
-                self._clock.monotonic_ms() + self._parts.consensus.heartbeat_interval_ms,
-            )
-            return
-        self._taken = transactions
-        self.checked = block
-        status = self._ordering.status()
-        self.flight = Flight(status.last_index, status.hard_state.term, block.header.height)
-        self._progress_at = self._clock.monotonic_ms()
 
     def _find_flight(self) -> None:
         """After a start: the block above the tip that the log holds, if any."""
@@ -648,7 +567,7 @@ class Driver:
             )
         else:
             # Durable only when everything below is certified.
-            self._conf = (entry.index, conf_state)
+            self.certifier.conf = (entry.index, conf_state)
 
     async def _apply_block(self, entry: Entry) -> None:
         checked = self.checked
@@ -660,7 +579,7 @@ class Driver:
             self._check_same(entry, height)
             return
         if self.provisional is not None:
-            await self.certify((read_proposal(entry.data).proposal.parent_certificate,))
+            await self.certifier.certify((read_proposal(entry.data).proposal.parent_certificate,))
         if self.provisional is not None or height != self.tip.height + 1:
             raise CorruptionError(
                 DIVERGENCE,
@@ -683,7 +602,7 @@ class Driver:
         self.provisional = provisional = await self.in_worker(work)
         self.flight = Flight(entry.index, entry.term, height)
         self._progress_at = self._clock.monotonic_ms()
-        self._is_certificate_possible = True
+        self.certifier.note()
         if provisional.signature is not None:
             vote = self._make_vote(provisional, provisional.signature)
             for peer in self._others:
@@ -698,115 +617,20 @@ class Driver:
                 f"log entry {entry.index} holds another block {height} than the certified one",
             )
 
-    # Certify --------------------------------------------------------------------------------------
-
-    def add_vote(self, height: int, vote: SignedVote) -> None:
-        """Somebody's vote for a height above the tip; contradictions are proof against it."""
-        contradiction = self._book.add(height, vote)
-        if contradiction is not None:
-            first, second = contradiction.first, contradiction.second
-            validators = self.tip.validators.validator_set
-            self._parts.accuse(lambda keeper: keeper.keep_double_vote(first, second, validators))
-        self._is_certificate_possible = True
-
-    def note_certificate(self) -> None:
-        """A certificate came that may be of the block in flight."""
-        self._is_certificate_possible = True
-
-    def is_vote_kept(self, height: int) -> bool:
-        """Whether votes for this height are of use."""
-        return self._book.is_open(height)
-
-    async def certify(self, offered: tuple[bytes, ...]) -> bool:
-        """Certify the block in flight if a certificate can be had; whether it was.
-
-        `offered` are canonical QuorumCertificates, unverified.
-        """
-        self._is_certificate_possible = False
-        provisional = self.provisional
-        if provisional is None:
-            return False
-        height, own_vote = provisional.height, provisional.executed.encoded_vote
-        validators = provisional.tip.validators
-        votes = {
-            name: signature
-            for name, signature in self._book.signatures(height, own_vote).items()
-            if validators.find(name) is not None
-        }
-        if provisional.signature is not None:
-            votes[self._parts.validator_id] = provisional.signature
-        offered = (*offered, *self._hearing.take_offered(height))
-        if not offered and len(votes) < validators.quorum_size(self._parts.rules):
-            return False
-        finality, conf, pool = self._parts.finality, self._conf, self._pool
-
-        def work() -> tuple[tuple[str, ...], tuple[Tip, dict[bytes, bytes]] | None]:
-            certificate, wrong = finality.find_certificate(provisional, votes, offered)
-            if certificate is None:
-                return wrong, None
-            return wrong, finality.write(provisional, certificate, pool.is_awaited, conf)
-
-        try:
-            wrong, certified = await self.in_worker(work)
-        except OtherBlockError as error:
-            await self._fall_back(provisional, error)
-        except DivergenceError as error:
-            await self._report(error)
-            raise
-        if wrong:
-            _log.warning("votes with wrong signatures height=%d of=%s", height, ",".join(wrong))
-            self._book.remove(height, wrong)
-            self._is_certificate_possible = True
-        if certified is None:
-            return False
-        self._conf = None
-        self._go_on(provisional, *certified)
-        return True
-
-    async def _take_over(self, block: CertifiedBlock) -> None:
-        """A certified block from another validator."""
-        provisional = self.provisional
-        if provisional is not None and await self.certify((block.certificate,)):
-            return
-        tip, finality, pool = self.tip, self._parts.finality, self._pool
-
-        def work() -> tuple[Provisional, tuple[Tip, dict[bytes, bytes]]]:
-            taken = finality.take_over(block.proposal, block.certificate, tip, pool.checked)
-            return taken, finality.write(taken, block.certificate, pool.is_awaited, None)
-
-        try:
-            taken, certified = await self.in_worker(work)
-        except ProposalError as error:
-            source = self._catch_up.source
-            _log.warning(
-                "certified block refused height=%d of=%s %s", tip.height + 1, source, error
-            )
-            self._catch_up.pass_over(self._others)
-            return
-        except DivergenceError as error:
-            await self._report(error)
-            raise
-        self._go_on(taken, *certified)
-
-    def _go_on(self, provisional: Provisional, tip: Tip, proofs: dict[bytes, bytes]) -> None:
+    def go_on(self, provisional: Provisional, tip: Tip, proofs: dict[bytes, bytes]) -> None:
         """A block is certified and durable."""
         now = self._clock.monotonic_ms()
         is_changed = tip.membership is not self.tip.membership
         self.tip = tip
         self.provisional = None
-        self._book.certified(tip.height)
+        self.certifier.certified(tip.height)
         self._progress_at = now
-        self._heartbeat_at = now + self._parts.blocks.freshness_interval_ms
         transactions = provisional.executed.block.transactions
         self._pool.settle((t.transaction_id for t in transactions), proofs)
-        if self._taken:
-            # Those of another block than this one come back.
-            self._pool.give_back(self._taken)
-            self._taken = []
-        self._catch_up.reached(tip.height)
+        self._proposer.certified()
+        self.catch_up.reached(tip.height)
         self._reads.reached(self._find_certified_index())
-        self._hearing.certified(tip.height)
-        self._is_certificate_possible = True
+        self.hearing.certified(tip.height)
         _log.debug("certified height=%d transactions=%d", tip.height, len(transactions))
         self._parts.failpoint(Failpoint.AFTER_ANSWER, tip.height)
         if is_changed:
@@ -820,10 +644,7 @@ class Driver:
         self._others = membership.others(validator_id)
         self._parts.on_membership(membership)
         if not was_known and self._own is not None:
-            # This validator learns its number, and takes part from now on.
-            self._ordering = self._parts.make_ordering(membership)
-            self._hearing.begin_anew()
-            raise _BegunAnewError
+            self.begin_anew()  # it learns its number, and takes part from now on
 
     def _propose_conf_change(self) -> None:
         """As leader: bring the ordering's members to what the state says."""
@@ -854,47 +675,29 @@ class Driver:
                 " id and new keys can be admitted in its place.",
             )
 
-    async def _report(self, error: DivergenceError) -> None:
-        await self.in_worker(lambda: self._parts.report_divergence(error))
-
-    async def _fall_back(self, provisional: Provisional, error: OtherBlockError) -> NoReturn:
-        """A quorum has certified another block than the one executed here: the log was wrong.
-
-        Keep the evidence, forget what the log holds above the tip, begin anew.
-        """
-        block = provisional.executed.block
-        _log.error(
-            "another block is certified height=%d own=%s certified=%s: falling back",
-            provisional.height,
-            block.block_hash.hex(),
-            error.vote.block_hash.hex(),
-        )
-        validators = provisional.tip.validators.validator_set
-        self._parts.accuse(
-            lambda keeper: keeper.keep_invalid_proposal(
-                block.proposal, "a quorum has certified another block of this height", validators
-            )
-        )
-
-        def work() -> None:
-            self._parts.pledge(error)
-            self._parts.chain.fall_back()
-
-        await self.in_worker(work)
-        self._ordering = self._parts.make_ordering(self.tip.membership)
-        self.provisional = self.flight = self.checked = self._conf = None
-        self._pool.give_back(self._taken)
-        self._taken = []
-        self._hearing.begin_anew()
-        self._catch_up.want(error.vote.height, self._others[0])
-        raise _BegunAnewError
-
     # Shared ---------------------------------------------------------------------------------------
 
     @property
-    def catch_up(self) -> CatchUp:
-        """Blocks that are asked of others."""
-        return self._catch_up
+    def is_stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self._stopping
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether what waits is still certified before the end."""
+        return self._draining and self._hand_over_until is None
+
+    def note_progress(self) -> None:
+        """The block in flight came a step further."""
+        self._progress_at = self._clock.monotonic_ms()
+
+    def begin_anew(self) -> NoReturn:
+        """Replace the ordering by one on what is in the chain store. Ends what the driver is at."""
+        self._ordering = self._parts.make_ordering(self.tip.membership)
+        self.provisional = self.flight = self.checked = None
+        self._proposer.give_back()
+        self.hearing.begin_anew()
+        raise _BegunAnewError
 
     async def in_worker(self, work: Callable[[], _T]) -> _T:
         """Run something in the writer thread."""

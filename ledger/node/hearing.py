@@ -174,8 +174,10 @@ class Hearing:
         self._note_height(peer, vote.height - 1)
         if vote.height <= tip.height:
             self._send_certificate(peer, vote.height)
-        elif self._driver.is_vote_kept(vote.height):
-            self._driver.add_vote(vote.height, SignedVote(message.vote, peer, message.signature))
+        elif self._driver.certifier.is_vote_kept(vote.height):
+            self._driver.certifier.add_vote(
+                vote.height, SignedVote(message.vote, peer, message.signature)
+            )
 
     def _send_certificate(self, peer: str, height: int) -> None:
         """Who still votes for a certified height, or waits for it, lacks its certificate (R5)."""
@@ -197,7 +199,7 @@ class Hearing:
             self._send_certificate(peer, height + 1)
         elif height == self._driver.tip.height + 1:
             self._offered[peer] = (height, head.certificate)
-            self._driver.note_certificate()
+            self._driver.certifier.note()
 
     def _note_height(self, peer: str, height: int) -> None:
         if height > self.heard_height or peer == self.heard_from:
@@ -357,7 +359,7 @@ class Hearing:
             return False
         height = read.header.height
         if driver.provisional is not None and height == driver.provisional.height + 1:
-            await driver.certify((read.proposal.parent_certificate,))
+            await driver.certifier.certify((read.proposal.parent_certificate,))
         tip = driver.tip
         if height <= tip.height:
             if self._parts.chain.blocks.header(height) == read.block.header:

@@ -155,6 +155,11 @@ class TransactionPool:
         """All that is admitted and not certified, the oldest first."""
         return self._pending.values()
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether anything is admitted and not certified."""
+        return bool(self._pending)
+
     def take_new(self) -> list[Pending]:
         """What was queued since the last call and is pending still."""
         new, self._new = self._new, []
