@@ -13,7 +13,7 @@ def vote(name: str, content: bytes = b"yes", signature: bytes = b"") -> SignedVo
 
 def test_votes_are_kept_by_height_and_content() -> None:
     book = VoteBook(4)
-    for name, content in (("n1", b"yes"), ("n3", b"no"), ("n2", b"yes")):
+    for name, content in (("n2", b"yes"), ("n3", b"no"), ("n1", b"yes")):
         assert book.add(5, vote(name, content)) is None
     assert book.add(6, vote("n1", b"no")) is None
     assert book.signatures(5, b"yes") == {"n1": b"n1", "n2": b"n2"}
