@@ -112,6 +112,13 @@ class LedgerNode(Protocol):
         """As `get_transaction`, by author and idempotency key, while the record lives."""
         ...
 
+    async def confirm_latest(self, *, wait_ms: int) -> None:
+        """Return when this node has certified everything that was certified before the call.
+
+        Raises ApiError: NOT_READY when that cannot be known in time, OVERLOADED.
+        """
+        ...
+
     async def get_many(self, keys: Sequence[bytes]) -> bytes:
         """ProvenState of these keys at the newest certified height."""
         ...

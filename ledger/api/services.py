@@ -28,6 +28,8 @@ SUBMIT_SIZE_MAX: Final = TRANSACTION_SIZE_MAX + 1024
 GET_MANY_SIZE_MAX: Final = 1024 * 1024
 """A thousand keys of the longest form."""
 
+_Read = messages.GetRequest | messages.GetManyRequest | messages.ListChildrenRequest
+
 _STATES: Final = {
     TransactionState.UNKNOWN: messages.TRANSACTION_STATE_UNKNOWN,
     TransactionState.PENDING: messages.TRANSACTION_STATE_PENDING,
@@ -88,15 +90,24 @@ def _ledger_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
 
 
 def _query_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
-    async def get(request: messages.GetRequest, _: int) -> messages.ProvenStateResponse:
+    async def confirm(request: _Read, wait_ms: int) -> None:
+        if request.latest:
+            await node.confirm_latest(wait_ms=wait_ms)
+
+    async def get(request: messages.GetRequest, wait_ms: int) -> messages.ProvenStateResponse:
+        await confirm(request, wait_ms)
         return messages.ProvenStateResponse(proven_state=await node.get_many([request.key]))
 
-    async def get_many(request: messages.GetManyRequest, _: int) -> messages.ProvenStateResponse:
+    async def get_many(
+        request: messages.GetManyRequest, wait_ms: int
+    ) -> messages.ProvenStateResponse:
+        await confirm(request, wait_ms)
         return messages.ProvenStateResponse(proven_state=await node.get_many(request.keys))
 
     async def list_children(
-        request: messages.ListChildrenRequest, _: int
+        request: messages.ListChildrenRequest, wait_ms: int
     ) -> messages.ProvenStateResponse:
+        await confirm(request, wait_ms)
         first: int = getattr(request, "from")
         return messages.ProvenStateResponse(
             proven_state=await node.list_children(request.parent_key, first, request.limit)

@@ -295,6 +295,9 @@ class Driver:
         if begun is None:
             return False
         context, confirmed = begun
+        if self.is_observer:
+            # It takes no part in ordering and cannot ask: the caller waits, and is told why.
+            await confirmed
         self._ordering.read_index(context)
         self._wake.set()
         await confirmed

@@ -129,6 +129,21 @@ class Node:
             return TransactionState.UNKNOWN, b""
         return await self.get_transaction(transaction_id)
 
+    async def confirm_latest(self, *, wait_ms: int) -> None:
+        try:
+            async with asyncio.timeout(wait_ms / 1000):
+                if await self._driver.confirm_read():
+                    return
+        except TimeoutError:
+            reason = self._driver.network_reason or "no quorum has answered in time"
+            raise ApiError(
+                ReceiptCode.NOT_READY,
+                f"whether this is the newest state is not known: {reason}",
+                retry_after_ms=RETRY_AFTER_MS,
+                leader=self._driver.leader,
+            ) from None
+        raise ApiError(ReceiptCode.OVERLOADED, "too many reads wait", retry_after_ms=RETRY_AFTER_MS)
+
     async def get_many(self, keys: Sequence[bytes]) -> bytes:
         tip = self._driver.tip
         read = self._read if len(keys) <= SMALL_READ_KEYS_COUNT_MAX else self._read_much

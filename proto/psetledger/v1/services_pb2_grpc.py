@@ -409,6 +409,11 @@ class BlockServiceStub:
                 request_serializer=psetledger_dot_v1_dot_services__pb2.GetCertificateRequest.SerializeToString,
                 response_deserializer=psetledger_dot_v1_dot_services__pb2.CertifiedHeadResponse.FromString,
                 _registered_method=True)
+        self.GetTrustPath = channel.unary_unary(
+                '/psetledger.v1.BlockService/GetTrustPath',
+                request_serializer=psetledger_dot_v1_dot_services__pb2.GetTrustPathRequest.SerializeToString,
+                response_deserializer=psetledger_dot_v1_dot_services__pb2.GetTrustPathResponse.FromString,
+                _registered_method=True)
 
 
 class BlockServiceServicer:
@@ -432,6 +437,14 @@ class BlockServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTrustPath(self, request, context):
+        """The changes of the validators that blocks from a height on name, the first ones first. Who wants
+        more asks from the height above the last one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BlockServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -449,6 +462,11 @@ def add_BlockServiceServicer_to_server(servicer, server):
                     servicer.GetCertificate,
                     request_deserializer=psetledger_dot_v1_dot_services__pb2.GetCertificateRequest.FromString,
                     response_serializer=psetledger_dot_v1_dot_services__pb2.CertifiedHeadResponse.SerializeToString,
+            ),
+            'GetTrustPath': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrustPath,
+                    request_deserializer=psetledger_dot_v1_dot_services__pb2.GetTrustPathRequest.FromString,
+                    response_serializer=psetledger_dot_v1_dot_services__pb2.GetTrustPathResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -532,6 +550,33 @@ class BlockService:
             '/psetledger.v1.BlockService/GetCertificate',
             psetledger_dot_v1_dot_services__pb2.GetCertificateRequest.SerializeToString,
             psetledger_dot_v1_dot_services__pb2.CertifiedHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrustPath(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/psetledger.v1.BlockService/GetTrustPath',
+            psetledger_dot_v1_dot_services__pb2.GetTrustPathRequest.SerializeToString,
+            psetledger_dot_v1_dot_services__pb2.GetTrustPathResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -130,6 +130,10 @@ class BlockServiceStub:
     GetHead: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetHeadRequest, _services_pb2.CertifiedHeadResponse]
     GetBlock: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetBlockRequest, _services_pb2.GetBlockResponse]
     GetCertificate: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetCertificateRequest, _services_pb2.CertifiedHeadResponse]
+    GetTrustPath: _grpc.UnaryUnaryMultiCallable[_services_pb2.GetTrustPathRequest, _services_pb2.GetTrustPathResponse]
+    """The changes of the validators that blocks from a height on name, the first ones first. Who wants
+    more asks from the height above the last one.
+    """
 
 @_typing.type_check_only
 class BlockServiceAsyncStub(BlockServiceStub):
@@ -137,6 +141,10 @@ class BlockServiceAsyncStub(BlockServiceStub):
     GetHead: _aio.UnaryUnaryMultiCallable[_services_pb2.GetHeadRequest, _services_pb2.CertifiedHeadResponse]  # type: ignore[assignment]
     GetBlock: _aio.UnaryUnaryMultiCallable[_services_pb2.GetBlockRequest, _services_pb2.GetBlockResponse]  # type: ignore[assignment]
     GetCertificate: _aio.UnaryUnaryMultiCallable[_services_pb2.GetCertificateRequest, _services_pb2.CertifiedHeadResponse]  # type: ignore[assignment]
+    GetTrustPath: _aio.UnaryUnaryMultiCallable[_services_pb2.GetTrustPathRequest, _services_pb2.GetTrustPathResponse]  # type: ignore[assignment]
+    """The changes of the validators that blocks from a height on name, the first ones first. Who wants
+    more asks from the height above the last one.
+    """
 
 class BlockServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -159,6 +167,16 @@ class BlockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _services_pb2.GetCertificateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_services_pb2.CertifiedHeadResponse, _abc.Awaitable[_services_pb2.CertifiedHeadResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetTrustPath(
+        self,
+        request: _services_pb2.GetTrustPathRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_services_pb2.GetTrustPathResponse, _abc.Awaitable[_services_pb2.GetTrustPathResponse]]:
+        """The changes of the validators that blocks from a height on name, the first ones first. Who wants
+        more asks from the height above the last one.
+        """
 
 def add_BlockServiceServicer_to_server(servicer: BlockServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

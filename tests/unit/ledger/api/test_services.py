@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
+import pytest
+
 from ledger.api.gate import CallGate
 from ledger.api.ports import ApiError, LedgerNode, Submitted
 from ledger.api.services import generic_handlers
@@ -62,3 +64,46 @@ def test_a_batch_names_the_leader_that_any_of_its_answers_names() -> None:
     refused = ApiError(ReceiptCode.NOT_READY, "not here", leader="n3")
     answer = ask("SubmitBatch", b"", [Submitted(b"id", b"proof"), refused])
     assert messages.SubmitBatchResponse.FromString(answer).leader == "n3"
+
+
+class Confirming:
+    """A node that answers reads, and counts how often it was asked to make sure first."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def confirm_latest(self, *, wait_ms: int) -> None:
+        assert wait_ms > 0
+        self.said.append("confirmed")
+
+    async def get_many(self, keys: Sequence[bytes]) -> bytes:
+        self.said.append(f"read {len(keys)}")
+        return b"state"
+
+    async def list_children(self, _: bytes, first: int, limit: int) -> bytes:
+        self.said.append(f"list {first} {limit}")
+        return b"state"
+
+
+READS = [
+    ("Get", messages.GetRequest(key=b"k"), "read 1"),
+    ("GetMany", messages.GetManyRequest(keys=[b"k", b"l"]), "read 2"),
+    ("ListChildren", messages.ListChildrenRequest(parent_key=b"k", limit=3), "list 0 3"),
+]
+
+
+@pytest.mark.parametrize(("method", "request_", "said"), READS)
+def test_only_a_read_that_asks_for_the_latest_waits_for_a_quorum(
+    method: str, request_: Any, said: str
+) -> None:
+    node = Confirming()
+    for latest in (False, True):
+        request_.latest = latest
+        handlers: list[Any] = generic_handlers(
+            cast("LedgerNode", node), CallGate(count_max=1, per_host_count_max=1)
+        )
+        path = f"/psetledger.v1.QueryService/{method}"
+        details = cast("Any", type("Details", (), {"method": path}))
+        (handler,) = (found for held in handlers if (found := held.service(details)) is not None)
+        asyncio.run(handler.unary_unary(request_.SerializeToString(), Context()))
+    assert node.said == [said, "confirmed", said]
