@@ -61,8 +61,12 @@ class HeardNode:
     async def running(self) -> AsyncGenerator[NodeCore]:
         """Drive the node. Time stands still unless the test moves it, so nobody stands for election."""
         async with self.harness.running() as core:
-            self._core = core
+            self.use(core)
             yield core
+
+    def use(self, core: NodeCore) -> None:
+        """Speak to a node that somebody else drives."""
+        self._core = core
 
     @property
     def core(self) -> NodeCore:
