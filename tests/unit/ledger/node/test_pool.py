@@ -143,3 +143,88 @@ def test_closing_tells_who_waits_and_admits_nothing() -> None:
         assert caught.value.code is ReceiptCode.NOT_READY
 
     asyncio.run(scenario())
+
+
+def test_what_is_certified_while_it_waits_leaves_the_queue() -> None:
+    """Another validator's block may hold what is queued here."""
+    pool = make_pool()
+    added = [transaction(n) for n in range(3)]
+    for item in added:
+        pool.add(item)
+    pool.settle([added[1].transaction_id, bytes(32)], {})
+    assert (len(pool), pool.size_bytes) == (2, 20)
+    assert pool.find(added[1].transaction_id) is None
+    assert set(pool.checked) == {added[0].encoded, added[2].encoded}
+    assert pool.take(9, 1000) == [added[0], added[2]]
+    assert (len(pool), pool.size_bytes) == (0, 0)
+
+
+def test_what_is_refused_leaves_and_the_refusal_is_told() -> None:
+    async def scenario() -> None:
+        pool = make_pool(2, 20)
+        refused, other = pool.add(transaction(1)), pool.add(transaction(2))
+        waits = [refused.join(), refused.join_accepted()]
+        kept = other.join()
+        refusal = ApiError(ReceiptCode.EXPIRED, "late")
+        pool.refuse(refused.transaction.transaction_id, refusal)
+        pool.refuse(bytes(32), refusal)
+        assert [await wait for wait in waits] == [refusal, refusal]
+        assert not kept.done()
+        assert (len(pool), pool.size_bytes, pool.settled_count) == (1, 10, 0)
+        assert list(pool.pendings()) == [other]
+        pool.add(transaction(3))  # there is room for the author again
+
+    asyncio.run(scenario())
+
+
+def test_only_what_still_waits_is_given_back_and_once() -> None:
+    pool = make_pool()
+    pendings = [pool.add(transaction(n)) for n in range(4)]
+    pendings[1].forwarded_at = 7
+    taken = pool.take(3, 1000)
+    pool.settle([taken[0].transaction_id], {})
+    for _ in range(2):
+        pool.give_back(taken)
+        assert (len(pool), pool.size_bytes) == (3, 30)
+    assert [p.is_taken for p in pendings[1:]] == [True, False, False], "another may hold the first"
+    assert pool.take(9, 1000) == [p.transaction for p in pendings[1:]]
+
+
+def test_what_is_new_is_told_once_and_only_while_it_waits() -> None:
+    pool = make_pool()
+    first, second = pool.add(transaction(1)), pool.add(transaction(2))
+    pool.add(transaction(1))
+    pool.settle([second.transaction.transaction_id], {})
+    assert pool.take_new() == [first]
+    assert pool.take_new() == []
+    pool.add(transaction(1))
+    assert pool.take_new() == [], "it is known"
+    third = pool.add(transaction(3))
+    pool.take(9, 1000)
+    assert pool.take_new() == [third], "it is on its way, and pending"
+    pool.add(transaction(4))
+    pool.close()
+    assert pool.take_new() == []
+
+
+def test_acceptance_is_told_to_who_waits_for_it_alone() -> None:
+    async def scenario() -> None:
+        pool = make_pool()
+        pending = pool.add(transaction(1))
+        proof, early, gone = pending.join(), pending.join_accepted(), pending.join_accepted()
+        left = pending.join_accepted()
+        pending.leave(left)
+        gone.cancel()
+        assert not pending.is_accepted
+        pending.accept()
+        assert await early is Unanswered.ACCEPTED
+        assert not proof.done()
+        assert not left.done()
+        assert await pending.join_accepted() is Unanswered.ACCEPTED, "at once"
+        other = pool.add(transaction(2))
+        late = other.join_accepted()
+        transaction_id = other.transaction.transaction_id
+        pool.settle([transaction_id], {transaction_id: b"proof"})
+        assert await late == b"proof", "certified before the leader said anything"
+
+    asyncio.run(scenario())

@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
+from functools import cache
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from ledger.model.block import BlockHeader, Vote, VotePhase, VoteRecord
-from ledger.model.codec import encode
+from ledger.model.codec import decode, encode
 from ledger.model.hashes import vote_message
 from ledger.model.keys import KeyType, verify_signature
 from ledger.model.merkle_log import EMPTY_ROOT, CompactRange
-from ledger.model.proofs import CertifiedHead
 from ledger.node.execution import ExecutedBlock
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.proposals import CheckedBlock
-from ledger.node.stores import make_validators
-from ledger.node.tip import Tip
+from ledger.node.tip import Tip, Validators
 from ledger.node.voting import Voter
 from ledger.state.machine import BlockResult
 from ledger.storage.errors import CorruptionError
@@ -25,10 +27,9 @@ from ledger.storage.memory import MemoryStore
 from ledger.storage.state_store import StateChanges
 from ledger.storage.vote_record import VoteRecordStore
 from tests.support.ledger_world import make_genesis
-from tests.support.node_harness import SimulatedCrashError, crash_at, make_keys
+from tests.support.node_harness import NodeHarness, SimulatedCrashError, crash_at, make_keys
 
 KEY = make_keys("n1").vote
-VALIDATORS = make_validators(make_genesis(validators=("n1", "n2", "n3")))
 RESULT = BlockResult((), (), EMPTY_ROOT, (), (), ())
 
 
@@ -57,19 +58,23 @@ def make_executed(height: int, *, label: str = "a", epoch: int = 0) -> ExecutedB
     )
 
 
+@cache
+def genesis_tip() -> Tip:
+    """Of a node that was never started, one of three."""
+    genesis = make_genesis(validators=("n1", "n2", "n3"))
+    with tempfile.TemporaryDirectory() as home:
+        core = NodeHarness(Path(home), genesis=genesis).make_core()
+        core.close()
+        return core.tip_at_start
+
+
+def make_validators_of(*names: str) -> Validators:
+    return Validators(make_genesis(validators=names).validator_set, bytes(32))
+
+
 def make_tip(height: int) -> Tip:
     header = BlockHeader(chain_id="test:00", height=height)
-    return Tip(
-        header=header,
-        block_hash=bytes(32),
-        head=CertifiedHead(),
-        log=CompactRange(),
-        state_version=0,
-        state_root=bytes(32),
-        certified_by=VALIDATORS,
-        validators=VALIDATORS,
-        next_validators=VALIDATORS,
-    )
+    return replace(genesis_tip(), header=header, block_hash=bytes(32))
 
 
 class Case:
@@ -171,3 +176,83 @@ def test_after_a_crash_the_same_vote_is_given(failpoint: Failpoint) -> None:
     else:
         # Nothing had left: the vote is free.
         assert case.voter().vote(other, make_tip(0)) is not None
+
+
+def test_who_is_no_validator_of_the_height_gives_nothing() -> None:
+    case = Case()
+    before = case.record
+    assert case.voter(validator="n9").vote(make_executed(1), make_tip(0)) is None
+    assert case.record == before
+
+
+def test_the_set_of_the_height_decides_who_votes() -> None:
+    case = Case()
+    before = case.record
+    others = make_validators_of("n2", "n3")
+    tip = replace(make_tip(0), validators=others)
+    assert case.voter().vote(make_executed(1), tip) is None
+    assert case.record == before
+    tip = replace(make_tip(0), certified_by=others, next_validators=others)
+    assert case.voter().vote(make_executed(1), tip) is not None
+
+
+def pledge_for(height: int, *, label: str = "a", epoch: int = 0) -> Vote:
+    return decode(Vote, make_executed(height, label=label, epoch=epoch).encoded_vote)
+
+
+def test_a_pledge_is_durable_and_nothing_at_or_below_it_is_voted_for() -> None:
+    case = Case()
+    case.voter().pledge(pledge_for(2))
+    case.store.crash()
+    record = case.record
+    assert record is not None
+    assert (record.height, record.vote, record.signature) == (2, b"", b"")
+    assert record.block_hash == make_executed(2).block.block_hash
+    voter = case.voter()
+    for executed, tip in (
+        (make_executed(2), make_tip(1)),
+        (make_executed(2, label="b"), make_tip(1)),
+        (make_executed(1), make_tip(0)),
+    ):
+        assert voter.vote(executed, tip) is None
+        assert case.record == record
+    assert voter.vote(make_executed(3), make_tip(2)) is not None
+
+
+def test_a_pledge_takes_the_place_of_a_vote_for_another_block_only() -> None:
+    case = Case()
+    voter = case.voter()
+    voter.vote(make_executed(1), make_tip(0))
+    voted = case.record
+    voter.pledge(pledge_for(1))
+    assert case.record == voted, "it has voted for that very block"
+    voter.pledge(pledge_for(1, label="b"))
+    pledged = case.record
+    assert pledged is not None
+    assert (pledged.height, pledged.vote) == (1, b"")
+    voter.pledge(pledge_for(1, label="b"))
+    voter.pledge(pledge_for(0, label="c"))
+    assert case.record == pledged, "never down, never twice"
+    assert voter.vote(make_executed(1), make_tip(0)) is None, "the vote is not sent again"
+
+
+def test_a_pledge_never_goes_below_a_vote() -> None:
+    case = Case()
+    voter = case.voter()
+    voter.vote(make_executed(5), make_tip(4))
+    before = case.record
+    voter.pledge(pledge_for(4, label="b"))
+    assert case.record == before
+    assert voter.vote(make_executed(5), make_tip(4)) is not None
+    voter.pledge(pledge_for(6))
+    assert case.record != before
+
+
+def test_a_key_that_may_not_vote_pledges_nothing() -> None:
+    case = Case()
+    before = case.record
+    case.voter(reason="lost").pledge(pledge_for(2))
+    assert case.record == before
+    missing = VoteRecordStore(MemoryStore(), chain_id="test:00", public_key=KEY.public_key)
+    Voter(missing, KEY, "n1", no_vote_reason="lost", failpoint=pass_by).pledge(pledge_for(2))
+    assert missing.latest is None
