@@ -44,6 +44,15 @@ SCOPE_COUNT_MAX = 256
 SIGNERS_COUNT_MAX = 8
 VALIDATORS_COUNT_MAX = 128
 SIGNER_BITS_SIZE_MAX = VALIDATORS_COUNT_MAX // 8
+VALIDATOR_SET_SIZE_MAX = 320 * 1024
+"""VALIDATORS_COUNT_MAX validators of the longest form."""
+TRUST_STEP_SIZE_MAX = HEADER_SIZE_MAX + CERTIFICATE_SIZE_MAX + VALIDATOR_SET_SIZE_MAX + 64
+TRUST_PATH_COUNT_MAX = 64
+"""Changes of the validators in one answer."""
+TRUST_PATH_SIZE_MAX = 2 * 1024 * 1024
+"""Bytes of these together."""
+TRUSTED_SETS_COUNT_MAX = 256
+"""Sets of validators that a client remembers: that of genesis and the newest."""
 LEARNERS_COUNT_MAX = 16
 """Validators that are admitted and not yet active: each is sent everything."""
 VALIDATORS_LISTED_COUNT_MAX = 4_096

@@ -17,6 +17,7 @@ from ledger.model.limits import (
     STATE_KEY_SIZE_MAX,
     STATE_VALUE_SIZE_MAX,
     TRANSACTION_SIZE_MAX,
+    VALIDATOR_SET_SIZE_MAX,
 )
 from ledger.model.wire import (
     message,
@@ -58,6 +59,15 @@ class CertifiedHead:
 
     header: bytes = octets(1, size_max=HEADER_SIZE_MAX)
     certificate: bytes = octets(2, size_max=CERTIFICATE_SIZE_MAX)
+
+
+@message("TrustStep")
+@dataclass(frozen=True, slots=True)
+class TrustStep:
+    """Canonical message; fields as in proto/psetledger/v1/proofs.proto."""
+
+    head: CertifiedHead | None = nested(1, CertifiedHead)
+    next_validators: bytes = octets(2, size_max=VALIDATOR_SET_SIZE_MAX)
 
 
 @message("LogProof")

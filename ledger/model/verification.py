@@ -4,6 +4,7 @@
 What it believes follows from the genesis document alone, whose fingerprint the user pinned:
 
     genesis → validators → certificate → header, state root, receipts root → each key asked
+            ↘ certified changes of the validators (`ledger.model.trust_path`) ↗
 
 Rules of this file:
 - Keys come from the question, never from the answer; an answer must hold exactly the keys asked,
@@ -11,14 +12,17 @@ Rules of this file:
 - A value is proven present or proven absent; there is no third way to answer.
 - Cheap tests come first; one signature is verified for each head, none for a head known already
   (`VerifiedHead` is handed in again by whoever caches it).
+- A head is verified under the validators of its height. Heights above the last change that is known
+  belong to the newest set: a head there that names others may be honest, and is refused with
+  OTHER_VALIDATORS until the change is proven. Below, it is a lie.
 - Height 0 has no certificate and proves nothing about the state: refused. Clients never need it,
   a network certifies block 1 when it starts.
 - Time is the header's; the caller's clock is a parameter. Age is reported, a policy decides.
 - Nothing here is repaired or retried. `ProofError` says which step failed, and that whoever served
   the bytes is at fault: keep them as evidence.
 
-Changes of the validator set and recovery epochs need a path of certificates from the old set to
-the new; protocol version 1 has none yet, so a header of other validators is refused.
+Recovery epochs are none of protocol version 1: a header of another epoch than 0 is refused. Longer
+than other files, as each kind of answer and what it is checked against stand together.
 """
 
 from __future__ import annotations
@@ -65,6 +69,11 @@ PROTOCOL_UNKNOWN: Final = "PROTOCOL_UNKNOWN"
 NOT_CERTIFIED: Final = "NOT_CERTIFIED"
 """Height 0, or a head without certificate."""
 OTHER_VALIDATORS: Final = "OTHER_VALIDATORS"
+"""Of the newest set known, or an epoch but 0: a change that is not proven yet may explain it."""
+VALIDATORS_MISMATCH: Final = "VALIDATORS_MISMATCH"
+"""Others than those that a quorum certified for this height."""
+VALIDATORS_FORGOTTEN: Final = "VALIDATORS_FORGOTTEN"
+"""Nobody's lie: the set of this height is among those that are no longer remembered."""
 HEAD_MISMATCH: Final = "HEAD_MISMATCH"
 """The certificate is of another header."""
 CERTIFICATE_INVALID: Final = "CERTIFICATE_INVALID"
@@ -102,11 +111,25 @@ class ProofError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedSet:
+    """Who certifies a range of heights."""
+
+    first_height: int
+    last_height: int | None
+    """None: all above, as far as is known."""
+    validator_set: ValidatorSet
+    hash: bytes
+    """As headers carry it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrustRoot:
-    """What is believed without proof: the contents of a genesis document that was pinned.
+    """What is believed without proof, the contents of a genesis document that was pinned, and the
+    changes of its validators that were proven since (`ledger.model.trust_path.extend_trust`).
 
     Raises:
         CertificateError: VALIDATORS_INVALID.
+        ValueError: `sets` are those of another genesis.
     """
 
     chain_id: str
@@ -118,12 +141,34 @@ class TrustRoot:
     """Canonical header of height 0."""
     genesis_time: int
     """ms; no block has an earlier time."""
+    sets: tuple[TrustedSet, ...] = ()
+    """Ascending: that of genesis, which always stays, and the newest. Never given but by
+    `extend_trust`. The heights of sets between them that were forgotten are in no range.
+    """
     validators_hash: bytes = field(init=False)
+    """Of genesis."""
 
     def __post_init__(self) -> None:
         validators_sorted(self.validator_set)
         value = compute_validators_hash(encode(self.validator_set))
         object.__setattr__(self, "validators_hash", value)
+        if not self.sets:
+            object.__setattr__(self, "sets", (TrustedSet(1, None, self.validator_set, value),))
+        if self.sets[0].hash != value:
+            raise ValueError("the trusted sets begin with another than that of genesis")
+
+    @property
+    def newest(self) -> TrustedSet:
+        """Who certifies now, as far as is known."""
+        return self.sets[-1]
+
+    def find_set(self, height: int) -> TrustedSet | None:
+        """Who certifies a height, from 1; None for one whose set was forgotten."""
+        for held in reversed(self.sets):
+            if held.first_height <= height:
+                is_covered = held.last_height is None or height <= held.last_height
+                return held if is_covered else None
+        return None
 
 
 def make_trust_root(genesis: Genesis) -> TrustRoot:
@@ -192,9 +237,9 @@ def verify_head(head: CertifiedHead, trust: TrustRoot) -> VerifiedHead:
 
     Raises:
         ProofError: MALFORMED, OTHER_CHAIN, PROTOCOL_UNKNOWN, NOT_CERTIFIED, OTHER_VALIDATORS,
-            HEAD_MISMATCH, CERTIFICATE_INVALID.
+            VALIDATORS_MISMATCH, VALIDATORS_FORGOTTEN, HEAD_MISMATCH, CERTIFICATE_INVALID.
     """
-    header = _decode_header(head.header)
+    header = decode_header(head.header)
     if header.chain_id != trust.chain_id:
         raise ProofError(OTHER_CHAIN, f"the header is of {header.chain_id}, not {trust.chain_id}")
     if header.protocol_version != PROTOCOL_VERSION:
@@ -203,8 +248,7 @@ def verify_head(head: CertifiedHead, trust: TrustRoot) -> VerifiedHead:
         )
     if header.height == 0 or not head.certificate:
         raise ProofError(NOT_CERTIFIED, f"no certificate for height {header.height}")
-    if header.validators_hash != trust.validators_hash or header.epoch != 0:
-        raise ProofError(OTHER_VALIDATORS, "the header names other validators than the trust root")
+    trusted = _find_trusted(header, trust)
     certificate = decode_message(QuorumCertificate, head.certificate, CERTIFICATE_SIZE_MAX)
     block_hash = compute_block_hash(head.header)
     try:
@@ -213,7 +257,7 @@ def verify_head(head: CertifiedHead, trust: TrustRoot) -> VerifiedHead:
             raise ProofError(HEAD_MISMATCH, "the certificate is of another block")
         verify_certificate(
             certificate,
-            trust.validator_set,
+            trusted.validator_set,
             chain_id=trust.chain_id,
             fault_model=trust.fault_model,
         )
@@ -223,6 +267,27 @@ def verify_head(head: CertifiedHead, trust: TrustRoot) -> VerifiedHead:
     if header.time < trust.genesis_time + header.height:
         raise ProofError(MALFORMED, "the header's time lies before its parents'")
     return VerifiedHead(header, vote, block_hash, head)
+
+
+def _find_trusted(header: BlockHeader, trust: TrustRoot) -> TrustedSet:
+    """Who must have certified a header."""
+    trusted = trust.find_set(header.height)
+    if trusted is None:
+        raise ProofError(
+            VALIDATORS_FORGOTTEN, f"the validators of height {header.height} are not remembered"
+        )
+    is_open = trusted.last_height is None
+    if header.epoch != 0 or (is_open and header.validators_hash != trusted.hash):
+        raise ProofError(OTHER_VALIDATORS, "the header names other validators than are trusted")
+    above = trust.find_set(header.height + 1)
+    if header.validators_hash != trusted.hash or (
+        not is_open and above is not None and header.next_validators_hash != above.hash
+    ):
+        raise ProofError(
+            VALIDATORS_MISMATCH,
+            f"the header names other validators than were certified for height {header.height}",
+        )
+    return trusted
 
 
 def check_not_from_future(head: VerifiedHead, now_ms: int) -> None:
@@ -450,7 +515,8 @@ def _verify_answer_head(
     return reuse_head(proven.head, trust, known)
 
 
-def _decode_header(data: bytes) -> BlockHeader:
+def decode_header(data: bytes) -> BlockHeader:
+    """Read a header and check the form of its hashes. Raises ProofError MALFORMED."""
     header = decode_message(BlockHeader, data, HEADER_SIZE_MAX)
     for held in (
         header.parent_hash,

@@ -16,10 +16,17 @@ from ledger.model import bls, merkle_log, schema
 from ledger.model.block import BlockHeader, Validator, ValidatorSet, Vote, VotePhase
 from ledger.model.certificate import FaultModel, assemble_certificate, quorum_size
 from ledger.model.codec import encode
-from ledger.model.hashes import compute_block_hash, vote_message
+from ledger.model.hashes import compute_block_hash, compute_validators_hash, vote_message
 from ledger.model.keys import KeyRole, KeyType
 from ledger.model.private_key import PrivateKey
-from ledger.model.proofs import CertifiedHead, LogProof, ProvenState, StateEntry, TransactionProof
+from ledger.model.proofs import (
+    CertifiedHead,
+    LogProof,
+    ProvenState,
+    StateEntry,
+    TransactionProof,
+    TrustStep,
+)
 from ledger.model.state_proof import key_hash, value_hash
 from ledger.model.transaction import Receipt
 from ledger.model.verification import TrustRoot, get_child_count
@@ -125,6 +132,10 @@ class CertifiedChain:
         )
         self.nodes.update(grown.new_nodes)
         self.versions.append(Version(head, self.genesis_header, Vote(), self.genesis_values, 0))
+        self.sets: dict[bytes, ValidatorSet] = {trust.validators_hash: self.validator_set}
+        """Every set that a header may name, by hash."""
+        self.steps: list[TrustStep] = []
+        """One for each change of the validators."""
 
     def get_node(self, node_key: bytes) -> bytes | None:
         return self.nodes.get(node_key)
@@ -132,6 +143,16 @@ class CertifiedChain:
     @property
     def tip(self) -> Version:
         return self.versions[-1]
+
+    def know_set(self, validator_set: ValidatorSet) -> bytes:
+        """Let headers name a set; its hash."""
+        set_hash = compute_validators_hash(encode(validator_set))
+        self.sets[set_hash] = validator_set
+        return set_hash
+
+    def change_validators(self, names: Sequence[str]) -> Version:
+        """Certify a block that names others for the height above it."""
+        return self.add_block(next_validators_hash=self.know_set(make_validators(names)))
 
     def add_block(
         self,
@@ -142,6 +163,7 @@ class CertifiedChain:
         time: int | None = None,
         signers: Sequence[str] | None = None,
         header: BlockHeader | None = None,
+        next_validators_hash: bytes | None = None,
     ) -> Version:
         """Certify a block that leaves these values behind (None: removed).
 
@@ -168,6 +190,8 @@ class CertifiedChain:
             tx_root=merkle_log.compute_root(list(transactions)),
             tx_count=len(transactions),
             proposer=self.names[0],
+            validators_hash=parent.header.next_validators_hash,
+            next_validators_hash=next_validators_hash or parent.header.next_validators_hash,
         )
         block_hash = compute_block_hash(encode(header))
         self.log = self.log.append(merkle_log.leaf_hash(block_hash))
@@ -180,9 +204,18 @@ class CertifiedChain:
             receipts_root=merkle_log.compute_root(encoded_receipts),
             log_root=self.log.root(),
         )
-        quorum = quorum_size(len(self.names), self.fault_model)
-        chosen = list(self.names)[:quorum] if signers is None else signers
-        head = sign_head(header, vote, self.validator_set, chosen, self.secret_of)
+        # A header that a test has bent may name nobody: genesis certifies it then.
+        certifying = self.sets.get(header.validators_hash, self.validator_set)
+        names = self.names
+        if certifying is not self.validator_set:
+            names = [validator.id for validator in certifying.validators]
+        quorum = quorum_size(len(names), self.fault_model)
+        chosen = list(names)[:quorum] if signers is None else signers
+        head = sign_head(header, vote, certifying, chosen, self.secret_of)
+        if header.next_validators_hash != header.validators_hash:
+            following = self.sets.get(header.next_validators_hash)
+            if following is not None:
+                self.steps.append(TrustStep(head, encode(following)))
         self.versions.append(
             Version(head, header, vote, values, height, tuple(transactions), encoded_receipts)
         )

@@ -26,6 +26,7 @@ from ledger.model.transaction import Receipt, Transaction, TransactionBody
 from ledger.model.transaction_check import TransactionRefusedError
 from ledger.model.verification import TrustRoot, make_trust_root
 from ledger.state.machine import BlockResult, compute_genesis_writes, dry_run
+from ledger.state.validators import get_active_set
 from sdk.aio_client import LedgerClient
 from sdk.failover import Failover
 from sdk.home import Home
@@ -69,6 +70,8 @@ class CertifiedWorld(LedgerWorld):
         return make_trust_root(self.genesis)
 
     def run_block(self, encoded: Sequence[bytes], *, time: int | None = None) -> BlockResult:
+        # Whom the next header names.
+        self.chain.know_set(get_active_set(self.state))
         result = super().run_block(encoded, time=time)
         self.chain.add_block(
             dict(result.writes),

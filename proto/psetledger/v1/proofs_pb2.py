@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apsetledger/v1/proofs.proto\x12\rpsetledger.v1\"f\n\nStateProof\x12\x15\n\rleaf_key_hash\x18\x01 \x01(\x0c\x12\x17\n\x0fleaf_value_hash\x18\x02 \x01(\x0c\x12\x16\n\x0esibling_bitmap\x18\x03 \x01(\x0c\x12\x10\n\x08siblings\x18\x04 \x03(\x0c\"R\n\nStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12(\n\x05proof\x18\x03 \x01(\x0b\x32\x19.psetledger.v1.StateProof\"4\n\rCertifiedHead\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"7\n\x08LogProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"\xc8\x01\n\x10TransactionProof\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.psetledger.v1.CertifiedHead\x12\x13\n\x0btransaction\x18\x02 \x01(\x0c\x12\x32\n\x11transaction_proof\x18\x03 \x01(\x0b\x32\x17.psetledger.v1.LogProof\x12\x0f\n\x07receipt\x18\x04 \x01(\x0c\x12.\n\rreceipt_proof\x18\x05 \x01(\x0b\x32\x17.psetledger.v1.LogProof\"w\n\x0bProvenState\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12*\n\x04head\x18\x02 \x01(\x0b\x32\x1c.psetledger.v1.CertifiedHead\x12*\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x19.psetledger.v1.StateEntryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apsetledger/v1/proofs.proto\x12\rpsetledger.v1\"f\n\nStateProof\x12\x15\n\rleaf_key_hash\x18\x01 \x01(\x0c\x12\x17\n\x0fleaf_value_hash\x18\x02 \x01(\x0c\x12\x16\n\x0esibling_bitmap\x18\x03 \x01(\x0c\x12\x10\n\x08siblings\x18\x04 \x03(\x0c\"R\n\nStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12(\n\x05proof\x18\x03 \x01(\x0b\x32\x19.psetledger.v1.StateProof\"4\n\rCertifiedHead\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"7\n\x08LogProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"\xc8\x01\n\x10TransactionProof\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.psetledger.v1.CertifiedHead\x12\x13\n\x0btransaction\x18\x02 \x01(\x0c\x12\x32\n\x11transaction_proof\x18\x03 \x01(\x0b\x32\x17.psetledger.v1.LogProof\x12\x0f\n\x07receipt\x18\x04 \x01(\x0c\x12.\n\rreceipt_proof\x18\x05 \x01(\x0b\x32\x17.psetledger.v1.LogProof\"P\n\tTrustStep\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.psetledger.v1.CertifiedHead\x12\x17\n\x0fnext_validators\x18\x02 \x01(\x0c\"w\n\x0bProvenState\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12*\n\x04head\x18\x02 \x01(\x0b\x32\x1c.psetledger.v1.CertifiedHead\x12*\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x19.psetledger.v1.StateEntryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGPROOF']._serialized_end=342
   _globals['_TRANSACTIONPROOF']._serialized_start=345
   _globals['_TRANSACTIONPROOF']._serialized_end=545
-  _globals['_PROVENSTATE']._serialized_start=547
-  _globals['_PROVENSTATE']._serialized_end=666
+  _globals['_TRUSTSTEP']._serialized_start=547
+  _globals['_TRUSTSTEP']._serialized_end=627
+  _globals['_PROVENSTATE']._serialized_start=629
+  _globals['_PROVENSTATE']._serialized_end=748
 # @@protoc_insertion_point(module_scope)

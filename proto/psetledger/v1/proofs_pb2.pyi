@@ -172,6 +172,34 @@ class TransactionProof(_message.Message):
 Global___TransactionProof: _TypeAlias = TransactionProof  # noqa: Y015
 
 @_typing.final
+class TrustStep(_message.Message):
+    """One change of the validators, certified by those before it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    NEXT_VALIDATORS_FIELD_NUMBER: _builtins.int
+    next_validators: _builtins.bytes
+    """canonical ValidatorSet of that hash"""
+    @_builtins.property
+    def head(self) -> Global___CertifiedHead:
+        """names in next_validators_hash who certifies the height above it"""
+
+    def __init__(
+        self,
+        *,
+        head: Global___CertifiedHead | None = ...,
+        next_validators: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "next_validators", b"next_validators"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrustStep: _TypeAlias = TrustStep  # noqa: Y015
+
+@_typing.final
 class ProvenState(_message.Message):
     """A proven answer, and the content of a proof file."""
 
