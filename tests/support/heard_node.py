@@ -37,6 +37,8 @@ OWN = "n1"
 LEADER = "n2"
 """The validator that leads in these tests, in term 1."""
 TERM = 1
+STEPS_COUNT = 6
+"""More steps than follow from one message: persist, execute, vote, certify."""
 
 
 class HeardNode:
@@ -98,12 +100,13 @@ class HeardNode:
         return [sent for sent in self.links.take() if sent != answer]
 
     async def rest(self) -> None:
-        """Wait until the node has nothing to do."""
-        driver = self.core.driver
-        quiet = 0
-        while quiet < 20:
-            await asyncio.sleep(0)
-            quiet = 0 if driver.ordering.has_ready() else quiet + 1
+        """Wait until the node has nothing to do: all that its worker is given is done, and all that
+        follows from it.
+        """
+        for _ in range(STEPS_COUNT):
+            await self.core.driver.in_worker(lambda: None)
+            for _ in range(STEPS_COUNT):
+                await asyncio.sleep(0)
 
     def message(self, kind: MessageKind, *, sender: str = LEADER, **fields: Any) -> RaftMessage:
         """A message of the ordering to this node, in the present term."""
@@ -122,14 +125,15 @@ class HeardNode:
         last = self.last_index
         log_term, digest = self.core.driver.ordering.describe_entry(last)
         entries = tuple(Entry(last + 1 + n, term, data) for n, data in enumerate(contents))
-        return self.message(
-            MessageKind.APPEND,
-            log_index=last,
-            log_term=log_term,
-            chain_digest=digest,
-            entries=entries,
-            **{"term": term, **fields},
-        )
+        values: dict[str, Any] = {
+            "log_index": last,
+            "log_term": log_term,
+            "chain_digest": digest,
+            "entries": entries,
+            "term": term,
+            **fields,
+        }
+        return self.message(MessageKind.APPEND, **values)
 
     def heartbeat(self, commit: int) -> RaftMessage:
         return self.message(MessageKind.HEARTBEAT, commit=commit)
@@ -182,6 +186,8 @@ class HeardNode:
         await until(lambda: self.core.driver.provisional or self.tip.height >= height)
         provisional = self.core.driver.provisional
         assert provisional is not None
+        await self.rest()
+        self.links.take()
         return provisional.executed.encoded_vote
 
     async def certify(self, block: CheckedBlock) -> bytes:

@@ -158,7 +158,8 @@ def test_a_message_of_no_right_form_is_refused(tmp_path: Path) -> None:
             {"snapshot": Snapshot()},
         ]
         for fields in wrong:
-            await refuse(node, LEADER, node.message(kind, **{"term": TERM + 1, **fields}))
+            values: dict[str, Any] = {"term": TERM + 1, **fields}
+            await refuse(node, LEADER, node.message(kind, **values))
 
     run(tmp_path, scenario)
 

@@ -102,7 +102,7 @@ class Fakes:
         self.head_height = 10_000
         self.proposal = b"proposal"
         self.error: CorruptionError | None = None
-        blocks = SimpleNamespace(proposal=self._read, certificate=lambda height: b"%d" % height)
+        blocks = SimpleNamespace(proposal=self._read, certificate=self._certificate)
         chain = SimpleNamespace(head=SimpleNamespace(height=self.head_height), blocks=blocks)
         driver = SimpleNamespace(is_leader=True)
         self.service = PeerService(
@@ -118,6 +118,10 @@ class Fakes:
         if self.error is not None:
             raise self.error
         return self.proposal
+
+    @staticmethod
+    def _certificate(height: int) -> bytes:
+        return b"%d" % height
 
     async def submit_many(
         self, transactions: Sequence[bytes], *, wait_ms: int

@@ -13,6 +13,7 @@ import pytest
 
 from ledger.model import bls
 from ledger.model.block import Block, BlockHeader, Proposal, QuorumCertificate, Vote
+from ledger.model.certificate import assemble_certificate
 from ledger.model.codec import decode, encode
 from ledger.model.hashes import compute_block_hash, proposal_message
 from ledger.model.merkle_log import compute_root
@@ -27,6 +28,7 @@ from ledger.node.proposals import (
 from ledger.node.stores import make_rules
 from ledger.node.tip import Tip
 from ledger.storage.chain import ChainStore
+from tests.support.heard_node import HeardNode
 from tests.support.ledger_world import make_genesis, peer_key, vote_secret
 from tests.support.node_harness import NodeHarness
 
@@ -231,3 +233,35 @@ def test_a_certificate_of_another_block_is_refused(tmp_path: Path, fault_model: 
     assert older is not None
     with pytest.raises(ProposalError, match="another block"):
         case.examine(case.bend(parent_certificate=older))
+
+
+@pytest.mark.parametrize("fault_model", ["crash", "byzantine"])
+def test_other_signers_may_have_certified_the_parent(tmp_path: Path, fault_model: str) -> None:
+    async def main() -> None:
+        node = HeardNode(tmp_path, names=("n1", "n2", "n3", "n4"), fault_model=fault_model)
+        async with node.running():
+            await node.lead()
+            vote = await node.certify(node.block())
+
+            def certify(*names: str) -> bytes:
+                votes = {name: node.sign(name, vote) for name in names}
+                validator_set = node.harness.genesis.validator_set
+                return encode(assemble_certificate(vote, votes, validator_set))
+
+            def examine(certificate: bytes) -> CheckedBlock:
+                head = replace(node.tip.head, certificate=certificate)
+                read = read_proposal(node.block(tip=replace(node.tip, head=head)).proposal)
+                return check_proposal(read, node.tip, rules=node.rules, check=node.check)
+
+            others = certify("n2", "n3", "n4")
+            assert others != node.tip.head.certificate
+            assert examine(others).header.height == 2
+            few = certify("n3", "n4")
+            if fault_model == "byzantine":
+                with pytest.raises(ProposalError, match="2 of 4 validators signed"):
+                    examine(few)
+            else:
+                # The same vote is certified here: nobody forges in this model.
+                assert examine(few).header.height == 2
+
+    asyncio.run(main())
