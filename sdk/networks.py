@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +23,12 @@ from typing import Any, Final, cast
 
 from ledger.model.genesis import Genesis, GenesisError, decode_genesis
 from ledger.model.hashes import compute_genesis_hash
-from ledger.model.identifiers import is_network
-from ledger.model.limits import GENESIS_SIZE_MAX, VALIDATORS_COUNT_MAX
+from ledger.model.identifiers import is_network, is_validator_id
+from ledger.model.limits import (
+    GENESIS_SIZE_MAX,
+    TLS_CERTIFICATE_SIZE_MAX,
+    VALIDATORS_COUNT_MAX,
+)
 from ledger.model.verification import TrustRoot, make_trust_root
 from sdk.errors import CallerError, PsetError, TrustError
 from sdk.fingerprint import fingerprint_words, format_fingerprint, parse_fingerprint
@@ -53,6 +58,8 @@ class Endpoint:
     validator: str
     address: str
     """host:port"""
+    tls_certificate: bytes = b""
+    """DER, of a validator that was admitted after genesis; empty for those of genesis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +100,17 @@ class Network:
         return make_trust_root(self.genesis)
 
     def tls_certificate(self, validator: str) -> bytes:
-        """DER of the CA certificate in the validator's record: the only root of its TLS."""
+        """DER of the CA certificate in the validator's record: the only root of its TLS.
+
+        Genesis has it, or network.json for who was admitted later. It decides whom a client talks
+        to; what to believe is decided by the quorum's signatures.
+        """
         for held in self.genesis.validators:
             if held.id == validator:
                 return held.tls_certificate
+        for endpoint in self.endpoints:
+            if endpoint.validator == validator and endpoint.tls_certificate:
+                return endpoint.tls_certificate
         raise _damaged(self.directory / NETWORK_FILE, f"{validator} is no validator of the genesis")
 
 
@@ -180,9 +194,7 @@ def write_network(
         "name": name,
         "chain_id": held.chain_id,
         "genesis_hash": format_fingerprint(compute_genesis_hash(genesis)),
-        "endpoints": [
-            {"validator": endpoint.validator, "address": endpoint.address} for endpoint in endpoints
-        ],
+        "endpoints": [_format_endpoint(endpoint) for endpoint in endpoints],
     }
     write_file(directory / GENESIS_FILE, genesis)
     write_file(directory / NETWORK_FILE, format_json(document))
@@ -306,13 +318,36 @@ def _read_endpoints(value: object, validators: set[str], path: Path) -> tuple[En
     for item in items:
         member = cast(dict[str, object], item) if isinstance(item, dict) else {}
         validator, address = member.get("validator"), member.get("address")
-        if not isinstance(validator, str) or validator not in validators:
-            raise _damaged(path, "an endpoint names no validator of the genesis")
+        certificate = _read_certificate(member.get("tls_certificate", ""))
+        if certificate is None or not isinstance(validator, str) or not is_validator_id(validator):
+            raise _damaged(path, "an endpoint has no validator's id, or no certificate in base64")
+        if (validator in validators) == bool(certificate):
+            raise _damaged(
+                path, f"{validator}: a certificate is for those who are not in the genesis"
+            )
         match = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
         if match is None or not 0 < int(match[2]) < 65536:
             raise _damaged(path, f"the address of {validator} is not host:port")
-        endpoints.append(Endpoint(validator, match[0]))
+        endpoints.append(Endpoint(validator, match[0], certificate))
     return tuple(endpoints)
+
+
+def _read_certificate(value: object) -> bytes | None:
+    """DER, empty where there is none; None for what is no certificate's base64."""
+    try:
+        certificate = b64decode(value, validate=True) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if certificate is None or len(certificate) > TLS_CERTIFICATE_SIZE_MAX:
+        return None
+    return certificate
+
+
+def _format_endpoint(endpoint: Endpoint) -> dict[str, str]:
+    held = {"validator": endpoint.validator, "address": endpoint.address}
+    if endpoint.tls_certificate:
+        held["tls_certificate"] = b64encode(endpoint.tls_certificate).decode()
+    return held
 
 
 def _text(document: Mapping[str, Any], member: str, path: Path) -> str:

@@ -96,6 +96,17 @@ def test_a_network_with_keys_beside_it_is_for_development(source: Path) -> None:
         {"endpoints": [{"validator": "n1", "address": "127.0.0.1:65536"}]},
         {"endpoints": [{"validator": "n1", "address": "http://127.0.0.1:1"}]},
         {"endpoints": ["n1"]},
+        # A certificate is for those who are not in the genesis, and is what base64 says.
+        {"endpoints": [{"validator": "n1", "address": "[::1]:1", "tls_certificate": "AA=="}]},
+        {"endpoints": [{"validator": "n9", "address": "[::1]:1", "tls_certificate": ""}]},
+        {"endpoints": [{"validator": "n9", "address": "[::1]:1", "tls_certificate": "A"}]},
+        {"endpoints": [{"validator": "n9", "address": "[::1]:1", "tls_certificate": 7}]},
+        {"endpoints": [{"validator": "N 9", "address": "[::1]:1", "tls_certificate": "AA=="}]},
+        {
+            "endpoints": [
+                {"validator": "n9", "address": "[::1]:1", "tls_certificate": "AAAA" * 1024}
+            ]
+        },
     ],
 )
 def test_a_damaged_network_file(source: Path, changes: dict[str, Any]) -> None:
@@ -135,6 +146,20 @@ def test_an_endpoint_of_no_validator_has_no_certificate(source: Path) -> None:
     with pytest.raises(CallerError) as caught:
         read_network(source).tls_certificate("n9")
     assert caught.value.code == "NETWORK_DAMAGED"
+
+
+def test_a_validator_that_was_admitted_later_has_its_certificate_beside_its_address(
+    tmp_path: Path, home: Home
+) -> None:
+    endpoints = (ENDPOINT, Endpoint("n9", "127.0.0.1:9709", b"certificate"))
+    encoded = encode_genesis(GENESIS)
+    write_network(tmp_path / "grown", name="test", genesis=encoded, endpoints=endpoints)
+    network = read_network(tmp_path / "grown")
+    assert network.endpoints == endpoints
+    assert network.tls_certificate("n9") == b"certificate"
+    assert network.tls_certificate("n1") == GENESIS.validators[0].tls_certificate
+    held = add_network(tmp_path / "grown", fingerprint=FINGERPRINT, home=home)
+    assert held.endpoints == endpoints
 
 
 # Which one is meant ------------------------------------------------------------------------------
