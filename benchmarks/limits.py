@@ -9,9 +9,11 @@
 | sha256-65 | SHA-256 of 65 bytes, about one node of a hash tree; processor time |
 | fsync, fdatasync | 256 bytes appended to a file and synced, in the directory of the stores; wall |
 | leveldb-batch-100 | one synced batch of 100 pairs (32 bytes, 256 bytes); wall |
+| fdatasync-block | 2 KB appended and synced: about a block of one operation of 1 KB; wall |
 | grpc-unary | 1 KB there and back over loopback, one call at a time, no TLS; wall |
 | grpc-unary-64 | the same with 64 calls under way: wall time ÷ calls |
 | write-floor | what one validator cannot leave out for one certified write: grpc-unary + 3 fdatasync + ed25519-verify + bls-sign + bls-verify |
+| order-floor-bls12381, order-floor-ed25519 | the order of one write among several validators: 3 fdatasync-block + 3 grpc-unary + one vote signed + one certificate verified |
 
 All but the slow ones (BLS) are measured again before each workload and after the last, and pooled: a
 machine whose speed drifts, or that others use too, is the same machine on both sides of a ratio.
@@ -29,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
@@ -55,7 +57,10 @@ FDATASYNC: Final = "fdatasync"
 LEVELDB_BATCH: Final = "leveldb-batch-100"
 GRPC_UNARY: Final = "grpc-unary"
 GRPC_UNARY_64: Final = "grpc-unary-64"
+FDATASYNC_BLOCK: Final = "fdatasync-block"
 WRITE_FLOOR: Final = "write-floor"
+ORDER_FLOOR_BLS: Final = "order-floor-bls12381"
+ORDER_FLOOR_ED25519: Final = "order-floor-ed25519"
 CONTENTION: Final = "contention"
 """No limit: how much of a processor others take."""
 
@@ -70,7 +75,22 @@ WRITE_FLOOR_PARTS: Final = {
 the vote record, and the certificate with its state are synced one after the other; the vote is signed
 and the certificate verified."""
 
+FLOORS: Final[Mapping[str, Mapping[str, int]]] = {
+    WRITE_FLOOR: WRITE_FLOOR_PARTS,
+    ORDER_FLOOR_BLS: {FDATASYNC_BLOCK: 3, GRPC_UNARY: 3, BLS_SIGN: 1, BLS_VERIFY: 1},
+    ORDER_FLOOR_ED25519: {FDATASYNC_BLOCK: 3, GRPC_UNARY: 3, ED25519_SIGN: 1, ED25519_VERIFY: 2},
+}
+"""The sums of other limits, and how often each part is in them.
+
+Among several validators the log entry, the vote record and the certified block are synced one after
+the other; the client's call, the entry to the followers and back, and the votes are a round trip each,
+here plain unary calls. A certificate of `bls12381` is one signature for as many as signed (adding up
+their keys is left out), one of `ed25519` as many as a quorum: two, of three validators.
+"""
+
 APPEND_SIZE: Final = 256
+BLOCK_RECORD_SIZE: Final = 2048
+"""About the log entry of a block of one operation of 1 KB."""
 BATCH_COUNT: Final = 100
 CALL_SIZE: Final = 1024
 CALLS_AT_ONCE: Final = 64
@@ -116,8 +136,8 @@ class Limits:
 
     def seconds(self, name: str) -> float:
         """Seconds of one operation. Raises KeyError for an unknown limit."""
-        if name == WRITE_FLOOR:
-            return sum(self.seconds(part) * count for part, count in WRITE_FLOOR_PARTS.items())
+        if name in FLOORS:
+            return sum(self.seconds(part) * count for part, count in FLOORS[name].items())
         return statistics.median(self._samples[name])
 
     @property
@@ -135,14 +155,20 @@ class Limits:
         for name, samples in self._samples.items():
             if name != CONTENTION:
                 yield Figure("limit", name, summarise(samples).scaled(1e6), "µs")
-        yield Figure("limit", WRITE_FLOOR, self.seconds(WRITE_FLOOR) * 1e6, "µs")
+        for name in FLOORS:
+            yield Figure("limit", name, self.seconds(name) * 1e6, "µs")
 
     def _extend(self, name: str, samples: Sequence[float]) -> None:
         self._samples.setdefault(name, []).extend(samples)
 
     def _measure_disk(self, effort: Effort) -> None:
-        block = random.Random(0).randbytes(APPEND_SIZE)
-        for name, sync in ((FSYNC, os.fsync), (FDATASYNC, getattr(os, "fdatasync", os.fsync))):
+        record = random.Random(0).randbytes(BLOCK_RECORD_SIZE)
+        fdatasync = getattr(os, "fdatasync", os.fsync)
+        for name, sync, size in (
+            (FSYNC, os.fsync, APPEND_SIZE),
+            (FDATASYNC, fdatasync, APPEND_SIZE),
+            (FDATASYNC_BLOCK, fdatasync, BLOCK_RECORD_SIZE),
+        ):
             descriptor = os.open(self._directory / name, _APPEND, 0o600)
             try:
 
@@ -150,8 +176,9 @@ class Limits:
                     _: None,
                     descriptor: int = descriptor,
                     sync: Callable[[int], object] = sync,
+                    appended: bytes = record[:size],
                 ) -> None:
-                    os.write(descriptor, block)
+                    os.write(descriptor, appended)
                     sync(descriptor)
 
                 self._extend(name, sample(append, _nothing, effort, Clock.WALL))

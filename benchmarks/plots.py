@@ -14,7 +14,7 @@ from benchmarks.report import format_number, format_ratio
 from benchmarks.results import Result, Run
 
 BARS_COUNT_MAX: Final = 60
-"""Bars in one plot; a plot with more says nothing."""
+"""Bars in one plot; a plot with more says nothing. What is over goes into further ones."""
 
 _LABEL_WIDTH: Final = 380
 _PLOT_WIDTH: Final = 420
@@ -34,7 +34,7 @@ class PlotBar:
 
 
 def write_plots(run: Run, directory: Path) -> list[Path]:
-    """Write one plot for each workload whose figures have a limit; the files written."""
+    """Write the plots of each workload whose figures have a limit; the files written."""
     directory.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for workload in dict.fromkeys(result.workload for result in run.results):
@@ -48,10 +48,11 @@ def write_plots(run: Run, directory: Path) -> list[Path]:
                 PlotBar(each.metric, each.value, f"{format_number(each.value)} {each.unit}")
                 for each in run.find_workload(workload)
             ]
-        if bars:
-            title = "limits of the machine (µs)" if workload == "limit" else f"{workload}: ratio"
-            path = directory / f"{workload}.svg"
-            path.write_text(render_bars(title, bars), encoding="utf-8")
+        title = "limits of the machine (µs)" if workload == "limit" else f"{workload}: ratio"
+        for first in range(0, len(bars), BARS_COUNT_MAX):
+            number = f"-{first // BARS_COUNT_MAX + 1}" if first else ""
+            path = directory / f"{workload}{number}.svg"
+            path.write_text(render_bars(title, bars[first : first + BARS_COUNT_MAX]), "utf-8")
             written.append(path)
     return written
 

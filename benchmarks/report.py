@@ -51,15 +51,16 @@ def render_report(run: Run) -> Iterator[RenderableType]:
 
 
 def describe_bar(bar: Bar, run: Run) -> Text:
-    """One line: met, not met or not measured, with the ratio and the figure it comes from."""
+    """One line: met, not met or not measured, with what is judged and the figure it comes from."""
     judgement = bar.judge(run)
     if judgement is None:
         return Text(f"not measured  {bar.text}", style="dim")
     worst = judgement.worst
-    asked = f"{'at least' if bar.is_minimum else 'at most'} {format_ratio(bar.bound)}"
+    show = format_number if bar.limit_name is None else format_ratio
+    asked = f"{'at least' if bar.is_minimum else 'at most'} {show(bar.bound)}"
     return Text.assemble(
         ("met           ", "bold green") if judgement.is_met else ("NOT MET       ", "bold red"),
-        f"{bar.text}\n              {format_ratio(judgement.ratio)}, {asked}:"
+        f"{bar.text}\n              {show(judgement.judged)}, {asked}:"
         f" {format_number(worst.value)} {worst.unit} of {worst.identity}",
     )
 

@@ -17,6 +17,7 @@ from benchmarks.timing import Effort
 from benchmarks.workload import SEED, Context, Workload
 from benchmarks.workloads import (
     certificate,
+    cluster,
     codec,
     credential,
     execution,
@@ -34,6 +35,7 @@ WORKLOADS: Final = (
     Workload(certificate.NAME, certificate.run),
     Workload(storage.NAME, storage.run),
     Workload(writes.NAME, writes.run),
+    Workload(cluster.NAME, cluster.run),
     Workload(credential.NAME, credential.run),
 )
 

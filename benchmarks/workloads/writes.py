@@ -29,7 +29,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from benchmarks.limits import ED25519_VERIFY, WRITE_FLOOR
 from benchmarks.load import Round, WriteClient, verify_round
@@ -38,6 +38,7 @@ from benchmarks.results import Figure, Parameter
 from benchmarks.samples import (
     LIFETIME_MS,
     OPERATION_SIZE,
+    Author,
     SampleTransaction,
     make_publication,
     make_status_update,
@@ -46,6 +47,7 @@ from benchmarks.samples import (
 from benchmarks.timing import percentile, summarise
 from benchmarks.workload import SEED, Context
 from benchmarks.workloads.execution import PUBLISH, UPDATE_LIST, count_tree_keys, make_block
+from ledger.model.genesis import Genesis
 from ledger.model.limits import STATUS_LIST_SIZE_MIN
 from ledger.model.operations import CreateStatusList, StatusPurpose
 from ledger.model.transaction import Operation
@@ -70,12 +72,21 @@ QUICK: Final = Plan(3, {1: 60, 256: 8})
 FULL: Final = Plan(7, {1: 250, 256: 16})
 
 
+class Network(Protocol):
+    """On which a `Writer` writes."""
+
+    @property
+    def genesis(self) -> Genesis: ...
+
+    def author(self) -> Author: ...
+
+
 class Writer:
     """Makes signed transactions for one network; what it makes is never made twice."""
 
-    def __init__(self, node: NodeUnderTest, seed: int) -> None:
-        self._author = node.author()
-        self._chain_id = node.genesis.chain_id
+    def __init__(self, network: Network, seed: int) -> None:
+        self._author = network.author()
+        self._chain_id = network.genesis.chain_id
         self._generator = random.Random(seed)
         self._prefix = f"sample.bundle-{seed}"
         self._numbers = itertools.count()

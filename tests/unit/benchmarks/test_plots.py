@@ -46,6 +46,18 @@ def test_bars_are_limited() -> None:
     assert len(bar_widths(render_bars("t", bars))) == BARS_COUNT_MAX
 
 
+def test_what_is_over_goes_into_a_further_plot(tmp_path: Path) -> None:
+    count = BARS_COUNT_MAX + 5
+    results = [
+        Result("tree", {"keys": keys}, "cost", 1.0, "µs", "fsync", 1.0, 1.0)
+        for keys in range(count)
+    ]
+    written = write_plots(Run("c", {}, tuple(results)), tmp_path)
+    assert [path.name for path in written] == ["tree.svg", "tree-2.svg"]
+    drawn = [bar_widths(path.read_text(encoding="utf-8")) for path in written]
+    assert [len(widths) for widths in drawn] == [BARS_COUNT_MAX, 5]
+
+
 def test_one_file_for_each_workload_with_ratios(tmp_path: Path) -> None:
     run = Run(
         "c",

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.bars import BARS, CREDENTIAL_BAR, WRITES_BAR
+from benchmarks.bars import (
+    BARS,
+    CLUSTER_LATENCY_BARS,
+    CLUSTER_WRITES_BAR,
+    CREDENTIAL_BAR,
+    WRITES_BAR,
+    Bar,
+)
+from benchmarks.limits import ORDER_FLOOR_BLS, ORDER_FLOOR_ED25519
 from benchmarks.report import format_number, format_ratio, print_report
 from benchmarks.results import Parameter, Result, Run
 
@@ -45,6 +53,11 @@ def verification(ratio: float, start: str) -> Result:
     )
 
 
+def cluster(metric: str, value: float, validators: int, in_flight: int, floor: str) -> Result:
+    parameters: dict[str, Parameter] = {"validators": validators, "in_flight": in_flight}
+    return Result("cluster", parameters, metric, value, "writes/s", floor, 2.0, value / 2.0)
+
+
 def render(*results: Result, commit: str = "abc", **machine: Any) -> str:
     text = StringIO()
     print_report(Run(commit, MACHINE | machine, results), Console(file=text, width=160))
@@ -57,7 +70,7 @@ def test_a_bar_is_judged_by_the_worst_figure_it_speaks_of() -> None:
     assert judgement is not None
     assert not judgement.is_met
     assert judgement.worst.parameters["operation"] == "status"
-    assert judgement.ratio == pytest.approx(0.045)
+    assert judgement.judged == pytest.approx(0.045)
 
 
 def test_a_bar_is_met_at_its_bound() -> None:
@@ -79,6 +92,40 @@ def test_a_bar_from_above_is_missed_above() -> None:
 def test_figures_with_other_parameters_do_not_count() -> None:
     run = Run("c", {}, (throughput(10, "publish", in_flight=1), verification(50, "cold")))
     assert all(bar.judge(run) is None for bar in BARS)
+
+
+def test_a_bar_without_a_limit_is_judged_by_the_figure_itself() -> None:
+    four = cluster("throughput", 10, 4, 256, "ed25519-verify")
+    few = cluster("throughput", 10, 3, 64, "ed25519-verify")
+    enough = cluster("throughput", 700, 3, 256, "ed25519-verify")
+    assert CLUSTER_WRITES_BAR.judge(Run("c", {}, (four, few))) is None
+    met = CLUSTER_WRITES_BAR.judge(Run("c", {}, (four, few, enough)))
+    assert met is not None
+    assert (met.is_met, met.judged, met.worst) == (True, 700, enough)
+    assert "700, at least 700" in render(enough)
+    missed = render(enough, cluster("throughput", 699, 3, 256, "ed25519-verify"))
+    assert "NOT MET" in missed
+    assert "699, at least 700" in missed
+
+
+@pytest.mark.parametrize(
+    ("bar", "floor"),
+    list(zip(CLUSTER_LATENCY_BARS, (ORDER_FLOOR_BLS, ORDER_FLOOR_ED25519), strict=True)),
+)
+def test_one_client_is_judged_by_the_floor_of_its_scheme(bar: Bar, floor: str) -> None:
+    (other,) = {ORDER_FLOOR_BLS, ORDER_FLOOR_ED25519} - {floor}
+    ignored = (
+        cluster("latency-p50", 100, 3, 1, other),
+        cluster("latency-p50", 100, 3, 16, floor),
+        cluster("latency-p50", 100, 4, 1, floor),
+    )
+    assert bar.judge(Run("c", {}, ignored)) is None
+    for latency, is_met in ((12.0, True), (12.2, False)):
+        judgement = bar.judge(
+            Run("c", {}, (*ignored, cluster("latency-p50", latency, 3, 1, floor)))
+        )
+        assert judgement is not None
+        assert judgement.is_met is is_met
 
 
 def test_the_report_says_met_not_met_and_not_measured() -> None:

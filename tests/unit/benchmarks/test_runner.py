@@ -14,8 +14,12 @@ from benchmarks.limits import (
     CONTENTION,
     ED25519_VERIFY,
     FDATASYNC,
+    FDATASYNC_BLOCK,
+    FLOORS,
     GRPC_UNARY,
     LEVELDB_BATCH,
+    ORDER_FLOOR_BLS,
+    ORDER_FLOOR_ED25519,
     WRITE_FLOOR,
     WRITE_FLOOR_PARTS,
     Limits,
@@ -36,7 +40,7 @@ class FixedLimits(Limits):
         return self
 
     def measure_all(self) -> None:
-        for name in {*WRITE_FLOOR_PARTS, ED25519_VERIFY}:
+        for name in {ED25519_VERIFY}.union(*FLOORS.values()):
             self._samples[name] = [0.001]
         self._samples[CONTENTION] = [1.5]
 
@@ -97,6 +101,26 @@ def test_the_floor_of_a_write_is_the_sum_of_its_parts(tmp_path: Path) -> None:
     run = run_sample(tmp_path)
     (floor,) = run.find("limit", WRITE_FLOOR)
     assert floor.value == pytest.approx(1000.0 * sum(WRITE_FLOOR_PARTS.values()))
+
+
+@pytest.mark.parametrize(
+    ("floor", "signatures"),
+    [
+        (ORDER_FLOOR_BLS, ("bls-sign", "bls-verify")),
+        (ORDER_FLOOR_ED25519, ("ed25519-sign", "ed25519-verify", "ed25519-verify")),
+    ],
+)
+def test_the_floor_of_an_order_is_syncs_round_trips_a_vote_and_a_certificate(
+    floor: str, signatures: tuple[str, ...], tmp_path: Path
+) -> None:
+    with Limits(tmp_path, TINY, seed=1) as limits:
+        limits.measure_all()
+        expected = 3 * limits.seconds(FDATASYNC_BLOCK) + 3 * limits.seconds(GRPC_UNARY)
+        expected += sum(limits.seconds(name) for name in signatures)
+        assert limits.seconds(floor) == pytest.approx(expected)
+        assert limits.value(floor, "ms") == pytest.approx(expected * 1000)
+        (shown,) = (figure for figure in limits.figures() if figure.metric == floor)
+        assert shown.measured == pytest.approx(expected * 1e6)
 
 
 def test_limits_are_measured_and_leave_nothing_behind(tmp_path: Path) -> None:

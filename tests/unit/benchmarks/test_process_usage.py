@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
-from benchmarks.node_under_test import parse_sync_count
+from benchmarks.process_usage import parse_sync_count, read_usage
 
 ATTACHED = "strace: Process 17 attached with 3 threads\nstrace: Process 17 detached\n"
 
@@ -20,3 +23,12 @@ ATTACHED = "strace: Process 17 attached with 3 threads\nstrace: Process 17 detac
 )
 def test_syncs_in_the_summary_of_strace(text: str, count: int | None) -> None:
     assert parse_sync_count(text) == count
+
+
+def test_what_this_process_uses() -> None:
+    before = read_usage(os.getpid())
+    while time.process_time() < before.cpu_s + 0.05:
+        pass
+    after = read_usage(os.getpid())
+    assert before.cpu_s < after.cpu_s < before.cpu_s + 10
+    assert after.memory_bytes > 2**20
