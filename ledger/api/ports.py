@@ -135,6 +135,10 @@ class LedgerNode(Protocol):
         """CertifiedHead of a height."""
         ...
 
+    async def get_trust_path(self, from_height: int, count: int) -> Sequence[bytes]:
+        """TrustSteps of the first changes of the validators from a height on; `count` at most."""
+        ...
+
     async def get_block(self, height: int) -> BlockParts:
         """A certified block."""
         ...

@@ -140,10 +140,18 @@ def _block_methods(node: LedgerNode, gate: CallGate) -> dict[str, Any]:
             certified_head=await node.get_certified_head(request.height)
         )
 
+    async def get_trust_path(
+        request: messages.GetTrustPathRequest, _: int
+    ) -> messages.GetTrustPathResponse:
+        return messages.GetTrustPathResponse(
+            steps=await node.get_trust_path(request.from_height, request.count)
+        )
+
     return {
         "GetHead": unary(messages.GetHeadRequest, get_head, gate),
         "GetBlock": unary(messages.GetBlockRequest, get_block, gate),
         "GetCertificate": unary(messages.GetCertificateRequest, get_certificate, gate),
+        "GetTrustPath": unary(messages.GetTrustPathRequest, get_trust_path, gate),
     }
 
 

@@ -234,6 +234,8 @@ class Finality:
                 certificate=certificate,
                 receipts=result.encoded_receipts,
                 transaction_ids=[t.transaction_id for t in block.transactions],
+                changes_validators=block.header.next_validators_hash
+                != block.header.validators_hash,
             ),
             ChainHead(
                 height=provisional.height,

@@ -160,6 +160,9 @@ class Node:
     async def get_certified_head(self, height: int) -> bytes:
         return await self._read(lambda: self._queries.certified_head(height))
 
+    async def get_trust_path(self, from_height: int, count: int) -> Sequence[bytes]:
+        return await self._read_much(lambda: self._queries.trust_path(from_height, count))
+
     async def get_block(self, height: int) -> BlockParts:
         return await self._read_much(lambda: self._queries.block(height))
 

@@ -12,20 +12,23 @@ from typing import Final, NoReturn, TypeVar
 
 from ledger.api.ports import ApiError, BlockParts, TransactionState
 from ledger.model import schema
-from ledger.model.block import Block, Proposal
+from ledger.model.block import Block, BlockHeader, Proposal
 from ledger.model.codec import decode, encode
 from ledger.model.limits import (
     CHILDREN_PAGE_COUNT_MAX,
     PROVEN_STATE_SIZE_MAX,
     STATE_KEY_SIZE_MAX,
+    TRUST_PATH_COUNT_MAX,
+    TRUST_PATH_SIZE_MAX,
 )
-from ledger.model.proofs import CertifiedHead, ProvenState, StateEntry
+from ledger.model.proofs import CertifiedHead, ProvenState, StateEntry, TrustStep
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.records import IdempotencyRecord
 from ledger.model.state_proof import key_hash, value_hash
 from ledger.model.transaction import Receipt
 from ledger.model.verification import ProofError, get_child_count
 from ledger.model.wire import EncodingError
+from ledger.node.membership import read_validators
 from ledger.node.proofs import prove_one
 from ledger.node.tip import Tip
 from ledger.state import tree
@@ -133,6 +136,44 @@ class Queries:
             _refuse_height(height)
         certificate = self._chain.blocks.certificate(height) or b""
         return encode(CertifiedHead(header=header, certificate=certificate))
+
+    def trust_path(self, from_height: int, count: int) -> Sequence[bytes]:
+        """Canonical TrustSteps: the first changes of the validators from a height on.
+
+        At most `count`, and less when they would be too large together. Raises ApiError
+        (RESOURCE_LIMIT).
+        """
+        if not 1 <= count <= TRUST_PATH_COUNT_MAX:
+            raise ApiError(
+                ReceiptCode.RESOURCE_LIMIT,
+                f"an answer has 1 to {TRUST_PATH_COUNT_MAX} steps, not {count}",
+            )
+        steps: list[bytes] = []
+        size = 0
+        for height in self._chain.blocks.find_set_changes(from_height, count):
+            step = self._make_step(height)
+            size += len(step)
+            if steps and size > TRUST_PATH_SIZE_MAX:
+                break
+            steps.append(step)
+        return steps
+
+    def _make_step(self, height: int) -> bytes:
+        """The change that the block of a height names: who certifies the one above it."""
+        blocks, state = self._chain.blocks, self._chain.state
+        encoded, certificate = blocks.header(height), blocks.certificate(height)
+        if height < 1 or encoded is None or certificate is None:
+            raise CorruptionError(STORE_CORRUPT, f"block {height} is indexed and not stored")
+        try:
+            validators = read_validators(self._chain, state.version_at(height - 1))
+        except ValueError as error:
+            raise CorruptionError(STORE_CORRUPT, f"the validators: {error}") from error
+        if validators.hash != _decode_stored(BlockHeader, encoded).next_validators_hash:
+            raise CorruptionError(
+                STORE_CORRUPT, f"the state does not hold the validators that block {height} names"
+            )
+        head = CertifiedHead(header=encoded, certificate=certificate)
+        return encode(TrustStep(head=head, next_validators=encode(validators.validator_set)))
 
     def block(self, height: int) -> BlockParts:
         """A certified block. Raises ApiError (HEIGHT_UNKNOWN)."""

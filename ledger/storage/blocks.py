@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certified blocks by height, and where each transaction is.
+"""Certified blocks by height, where each transaction is, and at which heights the validators change.
 
 Everything stored here is canonical bytes of the model, kept as they were hashed and signed; block 0
 has a header only. The index of (author, idempotency key) is the state itself: its idempotency
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from ledger.storage import layout
@@ -30,6 +31,8 @@ class StoredBlock:
     receipts: Sequence[bytes] = ()
     transaction_ids: Sequence[bytes] = ()
     """In the order of the block; empty for a block read back."""
+    changes_validators: bool = False
+    """Its header names others for the height above it; False for a block read back."""
 
 
 class BlockStore:
@@ -49,6 +52,8 @@ class BlockStore:
             batch.put(layout.PROPOSAL + number, block.proposal)
             batch.put(layout.CERTIFICATE + number, block.certificate)
             batch.put(layout.RECEIPTS + number, _join(block.receipts))
+        if block.changes_validators:
+            batch.put(layout.SET_CHANGE + number, b"")
         for index, transaction_id in enumerate(block.transaction_ids):
             key = layout.TRANSACTION + transaction_id
             if self._store.get(key) is None:
@@ -89,6 +94,12 @@ class BlockStore:
         if proposal is None or certificate is None or receipts is None:
             raise CorruptionError(STORE_CORRUPT, f"parts of block {height} are missing")
         return StoredBlock(height, header, proposal, certificate, _split(height, receipts))
+
+    def find_set_changes(self, from_height: int, count_max: int) -> list[int]:
+        """The first heights, ascending, from one on, whose blocks name other validators."""
+        start = layout.numbered_key(layout.SET_CHANGE, from_height)
+        found = self._store.iterate(start, layout.set_change_stop())
+        return [layout.decode_number(key[1:]) for key, _ in islice(found, count_max)]
 
     def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:
         """Height and index of a transaction, or None."""

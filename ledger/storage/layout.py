@@ -8,6 +8,7 @@
     p height                        proposal            (canonical; from height 1)
     r height                        receipts of the block, in order
     c height                        certificate         (canonical; from height 1)
+    a height                        the block names other validators for the height above; no value
     t transaction id                height, index
     v height                        state version: the last height that wrote
     k key hash                      newest version that wrote this state key
@@ -38,6 +39,7 @@ HEADER: Final = b"h"
 PROPOSAL: Final = b"p"
 RECEIPTS: Final = b"r"
 CERTIFICATE: Final = b"c"
+SET_CHANGE: Final = b"a"
 TRANSACTION: Final = b"t"
 VERSION: Final = b"v"
 NEWEST: Final = b"k"
@@ -73,6 +75,11 @@ def state_key(key_hash: bytes, version: int) -> bytes:
 def state_stop(key_hash: bytes) -> bytes:
     """Behind every version of a state key."""
     return STATE + key_hash + b"\xff" * 9
+
+
+def set_change_stop() -> bytes:
+    """Behind every height at which the validators change."""
+    return SET_CHANGE + b"\xff" * 9
 
 
 def expiring_key(expires_at: int, idempotency_key: bytes) -> bytes:

@@ -107,3 +107,29 @@ def test_only_a_read_that_asks_for_the_latest_waits_for_a_quorum(
         (handler,) = (found for held in handlers if (found := held.service(details)) is not None)
         asyncio.run(handler.unary_unary(request_.SerializeToString(), Context()))
     assert node.said == [said, "confirmed", said]
+
+
+class Changed:
+    """A node that knows of changes of the validators."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    async def get_trust_path(self, from_height: int, count: int) -> Sequence[bytes]:
+        self.asked.append((from_height, count))
+        return [b"first", b"second"]
+
+
+def test_changes_of_the_validators_are_asked_for_by_height() -> None:
+    node = Changed()
+    handlers: list[Any] = generic_handlers(
+        cast("LedgerNode", node), CallGate(count_max=1, per_host_count_max=1)
+    )
+    details = cast(
+        "Any", type("Details", (), {"method": "/psetledger.v1.BlockService/GetTrustPath"})
+    )
+    (handler,) = (found for held in handlers if (found := held.service(details)) is not None)
+    request = messages.GetTrustPathRequest(from_height=7, count=3)
+    answer = asyncio.run(handler.unary_unary(request.SerializeToString(), Context()))
+    assert list(messages.GetTrustPathResponse.FromString(answer).steps) == [b"first", b"second"]
+    assert node.asked == [(7, 3)]

@@ -11,13 +11,18 @@ import pytest
 
 from ledger.api.ports import ApiError
 from ledger.model import schema
-from ledger.model.block import Block, Proposal
+from ledger.model.block import Block, BlockHeader, Proposal
 from ledger.model.codec import decode, encode
 from ledger.model.genesis import genesis_header
-from ledger.model.limits import CHILDREN_PAGE_COUNT_MAX, STATE_KEY_SIZE_MAX
+from ledger.model.limits import (
+    CHILDREN_PAGE_COUNT_MAX,
+    STATE_KEY_SIZE_MAX,
+    TRUST_PATH_COUNT_MAX,
+)
 from ledger.model.operations import ResourceType
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.records import ActiveSetRecord, ListRecord, MemberRecord, ReferenceRecord
+from ledger.model.trust_path import decode_trust_step
 from ledger.model.verification import (
     decode_certified_head,
     decode_proven_state,
@@ -25,8 +30,12 @@ from ledger.model.verification import (
     verify_head,
     verify_proven_state,
 )
+from ledger.node import queries
 from ledger.node.core import NodeCore
 from ledger.node.queries import GET_KEYS_COUNT_MAX
+from ledger.storage import layout
+from ledger.storage.errors import CorruptionError
+from ledger.storage.kv import WriteBatch
 from tests.support.node_harness import NodeHarness
 
 SCHEMAS = schema.resources_key(ResourceType.JSON_SCHEMA)
@@ -180,3 +189,59 @@ def test_nothing_is_served_before_a_block_is_certified(tmp_path: Path) -> None:
             verify_head(decode_certified_head(core.node.get_head()), harness.trust)
 
     asyncio.run(main())
+
+
+# Changes of the validators. What a real one looks like is in tests/integration/sdk.
+
+
+def note_changes(harness: NodeHarness, *heights: int, header: bytes = b"") -> None:
+    """As if these blocks named other validators; `header` replaces theirs."""
+    batch = WriteBatch()
+    for height in heights:
+        batch.put(layout.numbered_key(layout.SET_CHANGE, height), b"")
+        if header:
+            batch.put(layout.numbered_key(layout.HEADER, height), header)
+    harness.stores["chain"].write(batch, sync=True)
+
+
+def test_a_trust_path_has_a_step_for_each_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(harness: NodeHarness, core: NodeCore) -> None:
+        node = core.node
+        for number in range(1, 5):
+            await harness.submit(core, harness.transaction(number))
+        assert list(await node.get_trust_path(0, 64)) == []
+        note_changes(harness, 1, 3, 4)
+        path = await node.get_trust_path(0, 64)
+        steps = [decode_trust_step(step) for step in path]
+        for step, height in zip(steps, (1, 3, 4), strict=True):
+            assert encode(step.head) == await node.get_certified_head(height)
+            assert step.next_validators == encode(harness.genesis.validator_set)
+        assert list(await node.get_trust_path(1, 2)) == list(path[:2])
+        assert list(await node.get_trust_path(2, 64)) == list(path[1:])
+        assert list(await node.get_trust_path(2**64 - 1, 1)) == []
+        monkeypatch.setattr(queries, "TRUST_PATH_SIZE_MAX", len(path[0]) + len(path[1]))
+        assert list(await node.get_trust_path(0, 64)) == list(path[:2])
+        monkeypatch.setattr(queries, "TRUST_PATH_SIZE_MAX", 1)
+        assert list(await node.get_trust_path(0, 64)) == list(path[:1]), "one always fits"
+        for count in (0, TRUST_PATH_COUNT_MAX + 1, 2**32 - 1):
+            assert await refusal(node.get_trust_path(0, count)) is ReceiptCode.RESOURCE_LIMIT
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("height", [1, 99])
+def test_a_change_that_the_store_does_not_hold_is_damage(tmp_path: Path, height: int) -> None:
+    """Of a block that is not there, or whose header names others than the state holds."""
+
+    async def main() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.until_height(core, 1)
+            named = encode(BlockHeader(next_validators_hash=bytes(32)))
+            note_changes(harness, height, header=named if height == 1 else b"")
+            assert await refusal(core.node.get_trust_path(0, 1)) is ApiReason.INTERNAL
+
+    with pytest.raises(CorruptionError):
+        asyncio.run(main())

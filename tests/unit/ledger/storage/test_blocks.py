@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -49,6 +50,24 @@ def test_what_was_stored_is_read(numbers: tuple[int, ...]) -> None:
     assert blocks.block(8) is None
     assert blocks.header(8) is None
     assert blocks.receipts(8) is None
+
+
+def test_the_heights_at_which_validators_change_are_found_without_a_search() -> None:
+    store = MemoryStore()
+    for height in range(1, 600):
+        block = replace(make_block(height), changes_validators=height in {2, 3, 255, 256, 512})
+        write(store, block)
+    blocks = BlockStore(store)
+    assert blocks.find_set_changes(0, 9) == [2, 3, 255, 256, 512]
+    assert blocks.find_set_changes(3, 9) == [3, 255, 256, 512]
+    assert blocks.find_set_changes(4, 2) == [255, 256]
+    assert blocks.find_set_changes(513, 9) == []
+    assert blocks.find_set_changes(layout.NUMBER_MAX, 9) == []
+    batch = WriteBatch()
+    blocks.put(batch, replace(make_block(layout.NUMBER_MAX), changes_validators=True))
+    assert {key[:1] for key, _ in batch.operations} >= {layout.SET_CHANGE, layout.HEADER}
+    store.write(batch, sync=True)
+    assert blocks.find_set_changes(513, 9) == [layout.NUMBER_MAX]
 
 
 def test_block_0_is_a_header() -> None:
