@@ -28,6 +28,7 @@ from ledger.node.hearing import (
 )
 from ledger.node.peers import (
     BlocksMessage,
+    BlocksRequest,
     CertificateMessage,
     CertifiedBlock,
     ForwardAnswer,
@@ -380,6 +381,23 @@ def test_another_block_of_a_certified_height_is_refused_with_evidence(tmp_path: 
     run(tmp_path, scenario)
 
 
+def test_two_blocks_of_one_proposer_are_kept_as_evidence(tmp_path: Path) -> None:
+    async def scenario(node: HeardNode) -> None:
+        first = node.block()
+        second = node.block(time_ms=node.tip.header.time + 77)
+        place = node.append(b"", sender="n3", term=TERM + 1).message
+        await node.hear(LEADER, node.append(first.proposal))
+        # Another leads now and proposes, in the place of it, another block that n2 has signed.
+        entry = Entry(node.last_index, TERM + 1, second.proposal)
+        await node.hear("n3", RaftMessage(replace(place, entries=(entry,))))
+        await until(lambda: evidence(node))
+        assert evidence(node) == [(EvidenceKind.DOUBLE_PROPOSAL, LEADER)]
+        [kept] = node.core.evidence.store.list()
+        assert (kept.evidence.first_term, kept.evidence.second_term) == (TERM, TERM + 1)
+
+    run(tmp_path, scenario)
+
+
 # Votes and certificates ---------------------------------------------------------------------------
 
 
@@ -390,6 +408,9 @@ def test_votes_that_are_none_of_this_network_are_refused(tmp_path: Path) -> None
         for bad in (b"", b"\xff", encode(replace(good, chain_id="test:0000000000000000"))):
             await refuse(node, LEADER, node.vote(LEADER, bad))
         await refuse(node, LEADER, node.vote(LEADER, encode(replace(good, height=99))))
+        # Not even answered as one for a certified height would be.
+        foreign = replace(good, chain_id="test:0000000000000000", height=1)
+        await refuse(node, LEADER, node.vote(LEADER, encode(foreign)))
 
     run(tmp_path, scenario)
 
@@ -519,5 +540,32 @@ def test_a_snapshot_that_names_no_height_is_refused(tmp_path: Path) -> None:
         await node.hear(LEADER, node.message(MessageKind.SNAPSHOT, snapshot=high))
         assert node.core.driver.catch_up.target_height == 7, "the blocks come first"
         assert (node.last_index, node.tip.height) == (before, 1)
+
+    run(tmp_path, scenario)
+
+
+def test_a_node_that_nobody_answers_does_not_spin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(node: HeardNode) -> None:
+        conf, clock = node.membership.conf_state(), node.harness.clock
+        high = Snapshot(node.last_index + 9, TERM, conf, (7).to_bytes(8, "big"), bytes(32))
+        await node.hear(LEADER, node.message(MessageKind.SNAPSHOT, snapshot=high))
+        clock.advance(node.harness.config.consensus.heartbeat_interval_ms)
+        await until(lambda: any(isinstance(m, BlocksRequest) for _, m in node.links.sent))
+        node.links.disconnected = set(node.names)
+        waits: list[int | None] = []
+        wait = clock.wait
+
+        async def count(event: asyncio.Event, until_ms: int | None) -> None:
+            waits.append(until_ms)
+            assert len(waits) < 100, "it spins"
+            await wait(event, until_ms)
+
+        monkeypatch.setattr(clock, "wait", count)
+        for _ in range(5):
+            clock.advance(node.harness.config.consensus.election_timeout_ms)
+            await node.rest()
+        assert len(waits) >= 5
 
     run(tmp_path, scenario)
