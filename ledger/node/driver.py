@@ -669,7 +669,11 @@ class Driver:
             return
         if self._removed_at is None:
             self._removed_at = now
-        is_over = self.tip.height >= own.removed_height + CHANGE_DELAY
+        is_over = self.tip.height >= own.removed_height + CHANGE_DELAY or (
+            # A learner certified nothing: nobody waits for it.
+            self.tip.height == own.removed_height
+            and self.tip.validators.find(self._parts.validator_id) is None
+        )
         if is_over or now > self._removed_at + REMOVED_TIMEOUTS_COUNT * self._election_ms:
             raise NodeError(
                 "VALIDATOR_REMOVED",
@@ -689,6 +693,12 @@ class Driver:
     def is_draining(self) -> bool:
         """Whether what waits is still certified before the end."""
         return self._draining and self._hand_over_until is None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How far the chain is here: heights that are certified and executed."""
+        height = self.tip.height
+        return height, height if self.provisional is None else self.provisional.height
 
     def note_progress(self) -> None:
         """The block in flight came a step further."""

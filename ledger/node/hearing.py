@@ -20,6 +20,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from consensus import Entry, EntryKind, Message, MessageKind
@@ -70,6 +71,17 @@ Serve = Callable[[str, ForwardMessage | BlocksRequest], None]
 _FROM_LEADER: Final = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT})
 
 
+class Sight(Enum):
+    """What comes of looking at a block for the first time."""
+
+    GOOD = auto()
+    """It may enter the log."""
+    EARLY = auto()
+    """Its parent is not certified here yet."""
+    REFUSED = auto()
+    """No honest leader sends it, or not at this time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flight:
     """Where in the log a block above the tip is."""
@@ -87,6 +99,8 @@ class Hearing:
         self._parts = parts
         self._inbox: deque[tuple[str, PeerMessage]] = deque()
         self._inbox_size = 0
+        self._early_at: tuple[int, int] | None = None
+        """How far the chain was when a block was too early; tried again only when it is further."""
         self._rest: tuple[str, Message] | None = None
         """What is left of an append whose first block must be executed before the next is judged."""
         self._ignored: dict[str, int] = {}
@@ -308,17 +322,31 @@ class Hearing:
             n for n in range(position, len(message.entries)) if _has_block(message.entries[n])
         ]
         if blocks:
-            first = blocks[0]
-            if not await self._see(peer, message.entries[first]):
-                # What comes before it may be taken all the same: it commits, and certifies.
-                message = _cut(message, first)
-                if not message.entries:
-                    return
-            elif len(blocks) > 1:
-                head = _cut(message, blocks[1])
-                self._rest = (peer, self._make_rest(message, head))
-                message = head
+            sight = await self._see(peer, message.entries[blocks[0]])
+            if sight is Sight.REFUSED:
+                return
+            if sight is Sight.EARLY:
+                # What comes before it, and the commit index, may bring its parent to its end.
+                self._step_part(peer, message, blocks[0])
+                return
+            if len(blocks) > 1:
+                self._step_part(peer, message, blocks[1])
+                return
+        self._early_at = None
         self._step(message)
+
+    def _step_part(self, peer: str, message: Message, position: int) -> None:
+        """Step the entries before a position; the rest comes when what they bring is done.
+
+        If that brings the chain no further the rest is dropped: the leader sends it again.
+        """
+        head = _cut(message, position)
+        if position == 0 and self._early_at == self._driver.progress:
+            self._early_at = None
+        else:
+            self._early_at = self._driver.progress
+            self._rest = (peer, self._make_rest(message, head))
+        self._step(head)
 
     def _cut_conf_changes(self, peer: str, message: Message, position: int) -> Message:
         """The append up to the first change of members that the certified state does not ask for."""
@@ -340,6 +368,8 @@ class Hearing:
         return message
 
     def _make_rest(self, message: Message, head: Message) -> Message:
+        if not head.entries:
+            return message
         last = head.entries[-1]
         return replace(
             message,
@@ -349,27 +379,27 @@ class Hearing:
             entries=message.entries[len(head.entries) :],
         )
 
-    async def _see(self, peer: str, entry: Entry) -> bool:
-        """Look at a block for the first time; whether it may enter the log."""
+    async def _see(self, peer: str, entry: Entry) -> Sight:
+        """Look at a block for the first time."""
         driver = self._driver
         try:
             read = read_proposal(entry.data)
         except ProposalError as error:
             self._refuse_leader(peer, f"no block: {error}")
-            return False
+            return Sight.REFUSED
         height = read.header.height
         if driver.provisional is not None and height == driver.provisional.height + 1:
             await driver.certifier.certify((read.proposal.parent_certificate,))
         tip = driver.tip
         if height <= tip.height:
             if self._parts.chain.blocks.header(height) == read.block.header:
-                return True
+                return Sight.GOOD
             reason = f"another block {height} than the certified one"
             self._accuse_proposer(read, reason, entry.term)
             self._refuse_leader(peer, reason)
-            return False
+            return Sight.REFUSED
         if height > tip.height + 1:
-            return False  # its parent is not certified here yet
+            return Sight.EARLY
         flight = driver.flight
         if (
             flight is not None
@@ -378,10 +408,10 @@ class Hearing:
             and driver.ordering.matches(flight.index, flight.term)
         ):
             self._refuse_leader(peer, f"a second block {height} while one is in flight")
-            return False
+            return Sight.REFUSED
         if read.header.time > self._parts.clock.time_ms() + CLOCK_AHEAD_MS_MAX:
             self._refuse_leader(peer, f"block {height} is ahead of this machine's clock")
-            return False
+            return Sight.REFUSED
         finality, known, examine = (
             self._parts.finality,
             self._parts.pool.checked,
@@ -394,11 +424,11 @@ class Hearing:
         except ProposalError as error:
             self._accuse_proposer(read, str(error), entry.term)
             self._refuse_leader(peer, f"block {height}: {error}")
-            return False
+            return Sight.REFUSED
         self._look_for_double_proposal(checked, entry.term)
         driver.checked = checked
         driver.flight = Flight(entry.index, entry.term, height)
-        return True
+        return Sight.GOOD
 
     def _accuse_proposer(self, read: ReadProposal, reason: str, term: int) -> None:
         validators = self._driver.tip.validators.validator_set
