@@ -323,8 +323,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # Validators.
     "WOULD_LOSE_QUORUM": (
-        "The change would leave fewer validators than the fault model needs.",
-        "Activate another validator first, or replace this one in one change.",
+        "The change would leave fewer validators than the fault model needs, or than answer now.",
+        "Start those that do not answer, activate another first, or replace this one in one change.",
     ),
     "CHANGE_PENDING": (
         "The set of validators was changed one block ago, or in this one; one change at a time.",

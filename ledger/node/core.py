@@ -45,6 +45,7 @@ from ledger.node.peer_service import PeerService
 from ledger.node.peers import NO_LINKS, BlocksRequest, ForwardMessage, PeerLinks, PeerListener
 from ledger.node.pool import TransactionPool
 from ledger.node.queries import Queries
+from ledger.node.quorum_check import check_quorum_stays
 from ledger.node.setup import read_validator
 from ledger.node.stores import OpenedStores, OpenStore, make_rules, open_stores
 from ledger.node.tip import NetworkRules, Tip
@@ -163,7 +164,9 @@ class NodeCore:
             pool=self.pool,
             certified=queries,
             authenticator=make_authenticator(genesis, stores, self.driver, environment.clock),
-            admissible=make_admissible(genesis, self.driver, environment.clock),
+            admissible=make_admissible(
+                genesis, rules, self.validator.id, self.driver, self._links, environment.clock
+            ),
             closed_reason=self._closed_reason,
             delay_reason=lambda: self.driver.network_reason,
             notify=self.driver.notify,
@@ -484,10 +487,18 @@ def _check_rule(context: Context, body: TransactionBody) -> None:
             raise TransactionRefusedError(error.code, text) from None
 
 
-def make_admissible(genesis: Genesis, driver: Driver, clock: Clock) -> Admissible:
+def make_admissible(
+    genesis: Genesis,
+    rules: NetworkRules,
+    validator_id: str,
+    driver: Driver,
+    links: PeerLinks,
+    clock: Clock,
+) -> Admissible:
     """Whether a transaction may come into a block at all; any thread may ask.
 
-    The check raises TransactionRefusedError: EXPIRED, and the codes of `check_operation`.
+    The check raises TransactionRefusedError: EXPIRED, the codes of `check_operation` and that of
+    `check_quorum_stays`.
     """
 
     def check(transaction: CheckedTransaction) -> None:
@@ -499,6 +510,13 @@ def make_admissible(genesis: Genesis, driver: Driver, clock: Clock) -> Admissibl
         operation = transaction.body.operation
         assert operation is not None, "the transaction was checked"
         check_operation(operation, network=genesis.network, charter=genesis.charter)
+        check_quorum_stays(
+            operation,
+            membership=driver.tip.membership,
+            fault_model=rules.fault_model,
+            own_id=validator_id,
+            is_connected=links.is_connected,
+        )
 
     return check
 
