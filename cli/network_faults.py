@@ -172,7 +172,7 @@ def isolate(context: CliContext, nodes: tuple[str, ...], directory: Path | None)
         with administration(state.home) as client:
             client.isolate([other for other in ids if other != validator])
     left = sum(_votes(state) for state in states if state.validator not in chosen)
-    quorum = Quorum(len(ids), _fault_model(place))
+    quorum = Quorum(_count(states), _fault_model(place))
     outlook = quorum.status_text(left)
     context.output.result(
         "Isolation",
@@ -230,10 +230,10 @@ def loss_question(
     """What is lost when these validators stop, as a sentence; empty when writes go on, or did not
     before.
     """
-    quorum = Quorum(len(states), fault_model)
+    quorum = Quorum(_count(states), fault_model)
     ids = {state.validator for state in targets}
     left = sum(_votes(state) for state in states if state.validator not in ids)
-    answering = sum(state.status is not None for state in states)
+    answering = sum(state.status is not None and not state.is_learner for state in states)
     if left >= quorum.needed or answering < quorum.needed:
         return ""
     return quorum.loss_text(left)
@@ -265,6 +265,11 @@ def _fault_model(place: Path) -> str:
 
 def _votes(state: NodeState) -> bool:
     return state.status is not None and state.status.voting
+
+
+def _count(states: Sequence[NodeState]) -> int:
+    """Validators among them: learners certify nothing."""
+    return sum(not state.is_learner for state in states)
 
 
 def _names(states: Sequence[NodeState]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,14 +159,14 @@ def _check_same(place: Path, wanted: _Wanted) -> None:
         CommandError: NETWORK_DIFFERS, for an option that was given and says otherwise.
     """
     from ledger.node.config import load_config
-    from ledger.node.dev_network import read_genesis
+    from ledger.node.dev_membership import read_members
 
-    genesis = read_genesis(place)
+    members = read_members(place)
     held = _Wanted(
-        len(genesis.validators),
-        genesis.fault_model,
-        genesis.certificate_scheme,
-        load_config(place / genesis.validators[0].id).storage.engine,
+        len(members.active),
+        members.genesis.fault_model,
+        members.genesis.certificate_scheme,
+        load_config(place / members.current[0].id).storage.engine,
     )
     given = click.get_current_context().get_parameter_source
     for name in ("nodes", "fault_model", "certificate_scheme", "storage"):
@@ -182,10 +182,10 @@ def _check_same(place: Path, wanted: _Wanted) -> None:
 
 
 def _start(context: CliContext, place: Path) -> Sequence[NodeState]:
-    from ledger.node.dev_network import read_genesis
+    from ledger.node.dev_membership import read_members
     from ledger.node.dev_processes import start_network
 
-    count = len(read_genesis(place).validators)
+    count = len(read_members(place).current)
 
     def tell(validator: str, number: int, of: int) -> None:
         if of > 1:
@@ -212,14 +212,14 @@ def _show_up(
     from sdk.networks import read_network
 
     held = read_network(place)
-    quorum = Quorum(len(states), held.genesis.fault_model)
+    quorum = Quorum(sum(not state.is_learner for state in states), held.genesis.fault_model)
     height = max((state.status.height for state in states if state.status is not None), default=0)
     following = following_commands(place, quorum)
     first = (
         f"up        {held.chain_id} in {place}: {plural(len(states), 'validator')}, "
         f"block {height} certified after {seconds:.1f} s"
     )
-    rows = validator_rows(held, states)
+    rows = validator_rows(held, states, organisations_of(place))
     if len(states) > 1:
         columns = ("validator", "organisation", "address", "role", "height", "voting")
         cells = [tuple(row[name] for name in columns) for row in rows]
@@ -260,10 +260,18 @@ def _show_up(
     context.output.hint("NEXT      " + "\n          ".join(told))
 
 
-def validator_rows(held: Network, states: Sequence[NodeState]) -> list[dict[str, Any]]:
-    """What the table shows of each validator, by column."""
+def organisations_of(place: Path) -> dict[str, str]:
+    """DIDs of who runs the current validators of a development network, by id."""
+    from ledger.node.dev_membership import read_members
+
+    return {validator.id: validator.organisation for validator in read_members(place).current}
+
+
+def validator_rows(
+    held: Network, states: Sequence[NodeState], dids: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """What the table shows of each validator, by column; `dids` as of `organisations_of`."""
     names = organisation_names(held.genesis)
-    dids = {validator.id: validator.organisation for validator in held.genesis.validators}
     rows: list[dict[str, Any]] = []
     for state in states:
         status = state.status

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.network_quorum import Quorum
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from sdk.networks import Network
 
 
+LEARNER: Final = "learner"
+"""Role of who is admitted and not activated: no part of the quorum."""
+REMOVED: Final = "removed"
+"""State of who was a validator."""
 _NUMBERED: Final = re.compile(r"(.*?)([0-9]{1,9})", re.ASCII)
 
 
@@ -31,7 +36,7 @@ class ValidatorView:
     organisation: str
     """Short name in genesis, or the DID."""
     state: str
-    """running, stopped or unreachable"""
+    """running, stopped, unreachable or removed"""
     voting: bool
     voting_reason: str
     height: int | None
@@ -41,32 +46,46 @@ class ValidatorView:
     problem: str
     """Why it does not answer."""
     role: str | None = None
-    """leader, or what else it says that it is"""
+    """leader, or what else it says that it is; learner, also of one that is known to be that"""
 
 
 def view_of_statuses(
-    network: Network, statuses: Mapping[str, Any], *, stopped: Collection[str] = ()
+    network: Network,
+    statuses: Mapping[str, Any],
+    *,
+    stopped: Collection[str] = (),
+    members: Mapping[str, str] | None = None,
+    learners: Collection[str] = (),
+    removed: Mapping[str, int] = MappingProxyType({}),
 ) -> Sequence[ValidatorView]:
-    """The validators of a network.
+    """The validators of a network; those that were removed are last.
 
     Args:
         network: with its genesis.
         statuses: by validator id, a node's status, or whatever says why there is none.
         stopped: validators known not to run.
+        members: DIDs of who runs them, by id, where current validators and learners are known;
+            None: those of genesis, and whom network.json names beside them.
+        learners: those known not to be activated.
+        removed: heights of their removals by id.
     """
+    if members is None:
+        members = {endpoint.validator: "" for endpoint in network.endpoints}
+        members |= {held.id: held.organisation for held in network.genesis.validators}
     names = organisation_names(network.genesis)
     answered = [item for item in statuses.values() if hasattr(item, "height")]
     highest = max((item.height for item in answered), default=0)
     common = min((item.height for item in answered), default=0)
     views: list[ValidatorView] = []
-    for validator in sorted(network.genesis.validators, key=lambda item: order_of(item.id)):
-        held = statuses.get(validator.id)
-        organisation = names.get(validator.organisation, validator.organisation)
+    for validator in sorted(members, key=order_of):
+        held = statuses.get(validator)
+        did = members[validator] or str(getattr(held, "organisation", ""))
+        organisation = names.get(did, did)
         if held is None or not hasattr(held, "height"):
-            state = "stopped" if validator.id in stopped else "unreachable"
+            state = "stopped" if validator in stopped else "unreachable"
             views.append(
                 ValidatorView(
-                    validator.id,
+                    validator,
                     organisation,
                     state,
                     voting=False,
@@ -76,13 +95,14 @@ def view_of_statuses(
                     state_root=None,
                     version=None,
                     problem=str(held or ""),
+                    role=LEARNER if validator in learners else None,
                 )
             )
             continue
         root = held.state_root
         views.append(
             ValidatorView(
-                validator.id,
+                validator,
                 organisation,
                 "running",
                 voting=held.voting,
@@ -93,10 +113,31 @@ def view_of_statuses(
                 state_root=_hex(root) if held.height == common else None,
                 version=held.software_version,
                 problem="",
-                role="leader" if held.leader == validator.id else held.role,
+                role="leader" if held.leader == validator else held.role,
             )
         )
-    return views
+    return [*views, *_views_of_removed(network, removed, names)]
+
+
+def _views_of_removed(
+    network: Network, removed: Mapping[str, int], names: Mapping[str, str]
+) -> Sequence[ValidatorView]:
+    dids = {held.id: held.organisation for held in network.genesis.validators}
+    return [
+        ValidatorView(
+            validator,
+            names.get(dids.get(validator, ""), dids.get(validator, "")),
+            REMOVED,
+            voting=False,
+            voting_reason=f"removed by block {removed[validator]}",
+            height=None,
+            behind=None,
+            state_root=None,
+            version=None,
+            problem="",
+        )
+        for validator in sorted(removed, key=order_of)
+    ]
 
 
 def order_of(validator_id: str) -> tuple[str, int, str]:
@@ -120,8 +161,9 @@ def organisation_names(genesis: Genesis) -> dict[str, str]:
 
 def quorum(views: Sequence[ValidatorView], fault_model: str) -> dict[str, Any]:
     """Members ``needed of voting text`` of the quorum."""
-    held = Quorum(len(views), fault_model)
-    voting = sum(view.voting for view in views)
+    members = [view for view in views if view.state != REMOVED and view.role != LEARNER]
+    held = Quorum(len(members), fault_model)
+    voting = sum(view.voting for view in members)
     return {
         "needed": held.needed,
         "of": held.of,

@@ -110,7 +110,7 @@ def create_network(
         return _create(plan)
     except BaseException:
         # Half a network is of no use, and its keys are known to nobody.
-        homes = [directory / _validator_id(number) for number in range(1, nodes + 1)]
+        homes = [directory / validator_id_of(number) for number in range(1, nodes + 1)]
         for child in (*homes, directory / KEYS_DIRECTORY):
             shutil.rmtree(child, ignore_errors=True)
         if is_new:
@@ -131,7 +131,12 @@ def read_genesis(directory: Path) -> Genesis:
 
 def validators_in_order(genesis: Genesis) -> tuple[Validator, ...]:
     """As people count them: n2 before n10, which genesis sorts the other way round."""
-    return tuple(sorted(genesis.validators, key=lambda held: (len(held.id), held.id)))
+    return tuple(sorted(genesis.validators, key=lambda held: order_of_validator(held.id)))
+
+
+def order_of_validator(validator_id: str) -> tuple[int, str]:
+    """Sorts n2 before n10."""
+    return len(validator_id), validator_id
 
 
 def _check_plan(plan: _Plan) -> None:
@@ -181,9 +186,9 @@ def _create(plan: _Plan) -> Genesis:
         for short_name, names in ORGANISATIONS.items()
     ]
     dids = [compute_did(plan.name, organisation.request) for organisation in organisations]
-    ports = _find_free_ports(2 * plan.nodes)
+    ports = find_free_ports(2 * plan.nodes)
     addresses = {
-        _validator_id(number): (f"{HOST}:{api_port}", f"{HOST}:{peer_port}")
+        validator_id_of(number): (f"{HOST}:{api_port}", f"{HOST}:{peer_port}")
         for number, (api_port, peer_port) in enumerate(
             zip(ports[: plan.nodes], ports[plan.nodes :], strict=True), 1
         )
@@ -218,7 +223,8 @@ def _create(plan: _Plan) -> Genesis:
     return genesis
 
 
-def _validator_id(number: int) -> str:
+def validator_id_of(number: int) -> str:
+    """What the validators of a development network are called, counted from 1."""
     return f"n{number}"
 
 
@@ -262,7 +268,7 @@ def _encode_network(genesis: Genesis, endpoints: dict[str, str]) -> bytes:
     return json.dumps(document, indent=2).encode() + b"\n"
 
 
-def _find_free_ports(count: int) -> list[int]:
+def find_free_ports(count: int) -> list[int]:
     """Different ports of the loopback that are free now.
 
     Below those that systems give to outgoing connections, one of which could take a port before

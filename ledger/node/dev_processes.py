@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ from ledger.api.probe import NodeProbe, ProbeError
 from ledger.model.block import Validator
 from ledger.model.certificate import quorum_size
 from ledger.node.config import load_config
-from ledger.node.dev_network import NODES_COUNT_MAX, read_genesis, validators_in_order
+from ledger.node.dev_membership import read_members
+from ledger.node.dev_network import NODES_COUNT_MAX
 from ledger.node.errors import NodeError
 from ledger.node.keys import is_vote_key_fresh
 from ledger.node.node_state import PROBE_SECONDS, NodeState, get_node_state
@@ -42,7 +44,7 @@ STOP_SECONDS_MAX: Final = 30.0
 PROBES_COUNT_MAX: Final = 8
 """Nodes asked at once how they are."""
 
-_REASON: Final = re.compile(r"^[A-Z][A-Z0-9_]+: .*\n.*", re.MULTILINE)
+_REASON: Final = re.compile(r"^[A-Z][A-Z0-9_]+: .*\n.*(?:\nexit code \d+$)?", re.MULTILINE)
 """What `ledger.node.main` says at the end; other lines may stand around it."""
 
 OnReady = Callable[[str, int, int], None]
@@ -64,8 +66,8 @@ def start_network(
     Raises NodeError: NETWORK_NOT_FOUND, MEMORY_NETWORK_ENDED, or NODE_NOT_STARTED with what the node
     said; then what was started here is stopped again.
     """
-    genesis = read_genesis(directory)
-    everybody = validators_in_order(genesis)
+    members = read_members(directory)
+    everybody = members.current
     wanted = [held for held in everybody if not only or held.id in only]
     for validator in wanted:
         _check_memory(directory, validator, len(everybody))
@@ -77,9 +79,9 @@ def start_network(
                 started[validator.id] = spawn_node(home)
         running = [
             held.id in started or find_process(directory / held.id) is not None
-            for held in everybody
+            for held in members.active
         ]
-        has_quorum = sum(running) >= quorum_size(len(everybody), genesis.fault_model)
+        has_quorum = sum(running) >= quorum_size(len(running), members.genesis.fault_model)
         _wait_until_ready(
             directory, wanted, started, has_quorum=has_quorum, on_ready=on_ready or _nobody_cares
         )
@@ -94,20 +96,22 @@ def stop_network(directory: Path) -> Sequence[str]:
 
     Raises NodeError: NETWORK_NOT_FOUND, NODE_NOT_STOPPING.
     """
-    ids = [validator.id for validator in validators_in_order(read_genesis(directory))]
+    # A removed one that was paused, or has not read of it, may run still.
+    ids = read_members(directory).homes
     stopped = _stop([directory / validator_id for validator_id in ids])
     return [validator_id for validator_id, ran in zip(ids, stopped, strict=True) if ran]
 
 
 def network_status(directory: Path) -> Sequence[NodeState]:
-    """Ask every validator how it is. Raises NodeError (NETWORK_NOT_FOUND)."""
-    validators = validators_in_order(read_genesis(directory))
+    """Ask every current validator and learner how it is. Raises NodeError (NETWORK_NOT_FOUND)."""
+    members = read_members(directory)
 
     def ask(validator: Validator) -> NodeState:
-        return get_node_state(directory / validator.id, validator.tls_certificate)
+        state = get_node_state(directory / validator.id, validator.tls_certificate)
+        return replace(state, is_learner=validator.id in members.learners)
 
     with ThreadPoolExecutor(PROBES_COUNT_MAX, "probe") as pool:
-        return list(pool.map(ask, validators))
+        return list(pool.map(ask, members.current))
 
 
 def find_leader(states: Sequence[NodeState]) -> str:
@@ -173,7 +177,7 @@ def _wait_until_ready(
             while time.monotonic() < deadline:
                 if process is not None and process.poll() is not None:
                     raise _not_started(
-                        home, f"{validator.id} ended: {_last_words(home, process.poll())}"
+                        home, f"{validator.id} ended: {read_last_words(home, process.poll())}"
                     )
                 status, problem = _ask(probe)
                 if status is not None:
@@ -207,15 +211,17 @@ def _is_ready(status: NodeStatus, *, is_leader_needed: bool) -> bool:
     return status.height > 0 and (bool(status.leader) or not is_leader_needed)
 
 
-def _last_words(home: Path, returned: int | None) -> str:
-    """Why a node ended: its code, text and remedy, or whatever else it said, or its exit status."""
+def read_last_words(home: Path, returned: int | None = None) -> str:
+    """Why a node ended: its code, text and remedy, or whatever else it said, or its exit status where
+    that is known.
+    """
     said = read_output(home)
     match = _REASON.search(said)
     if match or said:
         return match[0] if match else said
     if returned is not None and returned < 0:
         return f"killed by signal {-returned}; is there memory for so many?"
-    return f"it said nothing and returned {returned}"
+    return "it said nothing" + ("" if returned is None else f" and returned {returned}")
 
 
 def _not_started(home: Path, text: str) -> NodeError:

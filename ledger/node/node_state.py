@@ -12,6 +12,7 @@ from ledger.api.probe import NodeProbe, ProbeError
 from ledger.node.config import load_config
 from ledger.node.errors import usage_error
 from ledger.node.process import find_process
+from ledger.node.setup import read_validator
 from ledger.node.stores import load_genesis
 
 PROBE_SECONDS: Final = 2.0
@@ -31,6 +32,8 @@ class NodeState:
     """None: it does not answer."""
     problem: str
     """Why not, or an empty string."""
+    is_learner: bool = False
+    """Whether it is admitted and not activated, as its network's directory knows."""
 
 
 def get_node_state(home: Path, tls_certificate: bytes | None = None) -> NodeState:
@@ -40,6 +43,9 @@ def get_node_state(home: Path, tls_certificate: bytes | None = None) -> NodeStat
     if tls_certificate is None:
         _, genesis = load_genesis(config.genesis_path)
         found = [v.tls_certificate for v in genesis.validators if v.id == validator_id]
+        admitted = read_validator(home)
+        if not found and admitted is not None and admitted.id == validator_id:
+            found = [admitted.tls_certificate]
         if not found:
             raise usage_error(
                 "VALIDATOR_UNKNOWN",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.network_quorum import Quorum
-from cli.network_up import following_commands, validator_rows
+from cli.network_up import following_commands, organisations_of, validator_rows
 from ledger.api.ports import NodeStatus
 from ledger.node import dev_network, dev_processes
 from ledger.node.node_state import NodeState
@@ -156,7 +156,7 @@ def test_a_row_says_why_a_validator_does_not_vote(cluster: Path) -> None:
         make_state(cluster, "n1", voting_reason="it is behind"),
         make_state(cluster, "n2", answers=False),
     ]
-    rows = validator_rows(read_network(cluster), states)
+    rows = validator_rows(read_network(cluster), states, organisations_of(cluster))
     assert rows[0]["voting"] == "no, because it is behind"
     assert (rows[1]["voting"], rows[1]["role"], rows[1]["height"]) == ("no, refused", None, None)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from cli.network_view import (
     view_of_statuses,
 )
 from cli.output import Output
-from sdk.networks import read_network
+from sdk.networks import Endpoint, read_network
 
 
 @dataclass
@@ -124,3 +124,46 @@ def test_people_read_why_one_does_not_vote(
     text = capsys.readouterr().out
     assert "no, diverged" in text
     assert "0 of 1 validator voting" in text
+
+
+def test_learners_and_removed_ones_are_shown_and_counted_in_no_quorum(cluster: Path) -> None:
+    network = read_network(cluster)
+    members = {held.id: held.organisation for held in network.genesis.validators[:3]}
+    gone = network.genesis.validators[3]
+    seen = view_of_statuses(
+        network,
+        {name: Status() for name in members},
+        members={**members, "n40": members["n1"], "n41": "did:pset:dev:unknown"},
+        learners={"n40"},
+        removed={gone.id: 17},
+        stopped={"n40", "n41"},
+    )
+    rows = {view.id: view for view in seen}
+    assert [view.id for view in seen][-1] == gone.id
+    assert (rows["n40"].role, rows["n40"].state) == ("learner", "stopped")
+    assert rows["n40"].organisation == rows["n1"].organisation
+    assert rows[gone.id].state == "removed"
+    assert rows[gone.id].voting_reason == "removed by block 17"
+    assert rows[gone.id].organisation
+    # Three that vote and one that is down: neither the learner nor the removed one.
+    assert quorum(seen, "crash") == {
+        "needed": 3,
+        "of": 4,
+        "voting": 3,
+        "text": "3 of 4 validators voting, 3 needed: none may fail",
+    }
+    with_learner = view_of_statuses(
+        network,
+        {**{name: Status() for name in members}, "n40": Status(role="learner")},
+        members={**members, "n40": ""},
+    )
+    assert quorum(with_learner, "crash")["of"] == 3
+
+
+def test_of_a_network_of_others_newcomers_are_those_whom_its_file_names(cluster: Path) -> None:
+    network = read_network(cluster)
+    newcomer = Endpoint("n40", "127.0.0.1:1", b"certificate")
+    grown = replace(network, endpoints=(*network.endpoints, newcomer))
+    seen = view_of_statuses(grown, {"n40": Status()})
+    assert len(seen) == len(network.genesis.validators) + 1
+    assert (seen[-1].id, seen[-1].state) == ("n40", "running")

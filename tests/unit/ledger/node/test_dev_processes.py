@@ -14,8 +14,9 @@ import pytest
 from ledger.api.ports import NodeStatus
 from ledger.api.probe import ProbeError
 from ledger.node import dev_processes
+from ledger.node.dev_membership import create_newcomer, note_learner, note_removed, read_members
 from ledger.node.dev_network import create_network
-from ledger.node.dev_processes import start_network
+from ledger.node.dev_processes import read_last_words, start_network, stop_network
 from ledger.node.errors import NodeError
 from ledger.node.node_state import NodeState
 
@@ -220,3 +221,53 @@ def test_what_was_in_memory_and_voted_does_not_come_back(world: World, tmp_path:
     assert caught.value.code == "MEMORY_NETWORK_ENDED"
     assert "n2 was kept in memory" in caught.value.text
     assert not world.spawned
+
+
+# Networks whose validators came and went -------------------------------------------------------------
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """n1 was removed, n4 is a learner."""
+    place = tmp_path / "changed"
+    create_network(place, nodes=3, storage="memory", certificate_scheme="ed25519")
+    create_newcomer(place, "n4", read_members(place).current[0].organisation)
+    note_learner(place, "n4")
+    note_removed(place, "n1", 7)
+    return place
+
+
+def test_who_is_a_member_now_is_started_and_asked(world: World, changed: Path) -> None:
+    states = start_network(changed)
+    assert sorted(world.spawned) == ["n2", "n3", "n4"]
+    assert [(state.validator, state.is_learner) for state in states] == [
+        ("n2", False),
+        ("n3", False),
+        ("n4", True),
+    ]
+
+
+def test_a_learner_is_no_part_of_the_quorum_that_is_waited_for(world: World, changed: Path) -> None:
+    # n2 and the learner run: not the two of two that a quorum needs, so an answer is enough.
+    world.answer = lambda validator: make_status(validator, height=0, leader="")
+    start_network(changed, only={"n2", "n4"})
+    assert sorted(world.spawned) == ["n2", "n4"]
+
+
+def test_a_removed_one_that_still_runs_is_stopped(world: World, changed: Path) -> None:
+    assert stop_network(changed) == ["n1", "n2", "n3", "n4"]
+    assert sorted(world.stopped) == ["n1", "n2", "n3", "n4"]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("x\nVALIDATOR_REMOVED: by 7\nKeep it.\nexit code 4\ny\n", "Keep it.\nexit code 4"),
+        ("VALIDATOR_REMOVED: by 7\nKeep it.\n", "Keep it."),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_last_words_of_one_that_ended_by_itself(tmp_path: Path, said: str, words: str) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "node.out").write_text(said)
+    assert read_last_words(tmp_path).endswith(words)
