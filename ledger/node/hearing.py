@@ -235,6 +235,8 @@ class Hearing:
                 await self._hear_append(peer, message)
             case MessageKind.SNAPSHOT:
                 self._hear_snapshot(peer, message)
+            case MessageKind.READ_INDEX if not self._driver.is_leader:
+                pass  # asked of a leader that was; whoever asks asks again
             case MessageKind.VOTE | MessageKind.PRE_VOTE if self._is_log_short(message):
                 head = encode(self._driver.tip.head)
                 self._parts.links.send(peer, CertificateMessage(head))
@@ -322,7 +324,8 @@ class Hearing:
             n for n in range(position, len(message.entries)) if _has_block(message.entries[n])
         ]
         if blocks:
-            sight = await self._see(peer, message.entries[blocks[0]])
+            replaced_from = message.entries[position].index
+            sight = await self._see(peer, message.entries[blocks[0]], replaced_from)
             if sight is Sight.REFUSED:
                 return
             if sight is Sight.EARLY:
@@ -379,8 +382,8 @@ class Hearing:
             entries=message.entries[len(head.entries) :],
         )
 
-    async def _see(self, peer: str, entry: Entry) -> Sight:
-        """Look at a block for the first time."""
+    async def _see(self, peer: str, entry: Entry, replaced_from: int) -> Sight:
+        """Look at a block for the first time. What the log holds from `replaced_from` on goes."""
         driver = self._driver
         try:
             read = read_proposal(entry.data)
@@ -403,7 +406,7 @@ class Hearing:
         flight = driver.flight
         if (
             flight is not None
-            and flight.index < entry.index
+            and flight.index < replaced_from
             and flight.height > tip.height
             and driver.ordering.matches(flight.index, flight.term)
         ):

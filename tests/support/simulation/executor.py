@@ -89,7 +89,7 @@ class SimulatedExecutor(Executor):
             self._disk.begin_work(self.name)
             try:
                 result = job.work()
-            except Exception as caught:
+            except Exception as caught:  # noqa: BLE001 - whoever waits gets it
                 error = caught
             disk_us = self._disk.end_work(self.name)
             self._loop.call_after_us(

@@ -188,7 +188,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     async def shutdown_asyncgens(self) -> None:
         """None are left open."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """There is none."""
 
     def stop(self) -> None:
@@ -251,7 +251,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.steps_count += 1
         try:
             handle.run_context.run(handle.call, *handle.arguments)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as asyncio's own loops
             self.call_exception_handler({"message": "a callback failed", "exception": error})
 
     def _jump(self) -> None:
