@@ -8,7 +8,7 @@ PROTO_OUT ?= proto
 PROTOS := $(sort $(wildcard proto/psetledger/v1/*.proto))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check format format-check lint types imports packages proto proto-check transcripts bench clean distclean
+.PHONY: help venv demo test test-long check format format-check lint types imports packages proto proto-check transcripts simulate bench clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -68,6 +68,10 @@ proto-check: venv ## the committed stubs equal their source
 
 transcripts: venv ## the Raft core beside etcd's transcripts, file by file
 	PYTHONPATH=.:proto $(BIN)/python -m tests.transcripts
+
+SEEDS ?= 50
+simulate: venv ## validators over simulated clocks, disks and network: make simulate SEEDS=1000
+	PYTHONPATH=.:proto $(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench: venv ## the workloads beside the machine's own limits; the report goes to build/benchmarks.json
 	@mkdir -p build
