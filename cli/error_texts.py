@@ -635,8 +635,12 @@ _LIES: Final = {
         "Set the clock; if it is right, send the evidence to the network's operators.",
     ),
     "OTHER_VALIDATORS": (
-        "The answer is certified by validators that this trust root does not know.",
-        "Get the network's present trust root from its operators.",
+        "The answer is certified by validators who, as far as this computer knows, are none.",
+        "Ask another node; before a proof file is checked, read something from the network.",
+    ),
+    "VALIDATORS_FORGOTTEN": (
+        "The validators have changed very often since that height; those of it are not remembered.",
+        "Ask for a block near the beginning or the present of the chain; states can always be read.",
     ),
     "GENESIS_CERTIFICATE_INVALID": (
         "A validator's TLS certificate in the genesis is none that can be used.",
@@ -680,6 +684,38 @@ _LIES: Final = {
     ),
     "HEAD_MISMATCH": (
         "The block shown is not the one that the certificate is for.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "VALIDATORS_MISMATCH": (
+        "A block names other validators than were certified for its height.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "CHANGE_FORGED": (
+        "A change of the validators is not certified by those before it.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "SET_MISMATCH": (
+        "The validators shown are not those that were certified.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "PATH_TRUNCATED": (
+        "Changes of the validators are left out: the rest leads nowhere.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "PATH_TOO_LONG": (
+        "An answer shows more changes of the validators than one may hold.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "STEP_REPEATED": (
+        "A change of the validators is shown that is known already.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "STEPS_OUT_OF_ORDER": (
+        "Changes of the validators are not shown in the order of their heights.",
+        "Do not rely on the answer. Send the evidence to the network's operators.",
+    ),
+    "STEP_WITHOUT_CHANGE": (
+        "A block is shown as a change of the validators, and is none.",
         "Do not rely on the answer. Send the evidence to the network's operators.",
     ),
     "OTHER_CHAIN": (

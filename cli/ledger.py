@@ -181,7 +181,7 @@ def head(context: CliContext, proof: Path | None) -> None:
 
     with context.client() as client:
         proven = client.ask(question)
-        trust = client.network.trust_root
+        trust = client.trust
     _show_block(context, "Head", summarise_head(proven.value, trust))
     context.save_proof(proof, proven)
 
@@ -247,12 +247,15 @@ def _block_words(held: BlockSummary) -> list[Any]:
 def check_proof(context: CliContext, file: Path) -> None:
     """Check a proof file against the pinned genesis, without any network.
 
+    Validators that came later are believed where this computer has verified how they came.
     Exit 5 for a damaged file or a proof that fails, 4 for a proof of another network.
     """
     from sdk.proof_files import check_proof_file
+    from sdk.trust_store import read_trust
 
     network = context.network()
-    checked = check_proof_file(file, network.trust_root)
+    trust = read_trust(network)
+    checked = check_proof_file(file, trust)
     answer = _Answer(checked.height, instant(checked.time_ms), verified=True)
     if checked.transaction is not None:
         _show_checked_transaction(context, checked.transaction, answer, network.chain_id)
@@ -260,7 +263,7 @@ def check_proof(context: CliContext, file: Path) -> None:
     if checked.block is not None:
         from sdk.blocks import summarise_block
 
-        held = summarise_block(checked.block, network.trust_root)
+        held = summarise_block(checked.block, trust)
         context.output.read(
             "CheckedProof",
             {"chain_id": network.chain_id, "block": held.to_dict()},

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from ledger.model.keys import KeyRole
+from ledger.model.verification import TrustRoot
 from sdk import accreditations as grants
 from sdk import blocks, did_documents, organisations, resources, status_lists
 from sdk.arguments import (
@@ -36,7 +37,7 @@ from sdk.errors import CallerError
 from sdk.evidence import EvidenceStore
 from sdk.failover import STATUS_SECONDS_MAX, Failover
 from sdk.home import Home
-from sdk.light_client import LightClient, TrustStore
+from sdk.light_client import LightClient
 from sdk.moments import check_height, day_asked, resolve_moment
 from sdk.network_reader import Believer, NetworkReader
 from sdk.networks import TRUST_FILE, Network, resolve_network
@@ -61,6 +62,7 @@ from sdk.results import (
 from sdk.signers import Signer
 from sdk.submission import EXPIRES_IN_DEFAULT
 from sdk.submitter import AnyOperation, Submitter
+from sdk.trust_store import TrustStore
 from sdk.unverified import Unverified
 
 TIMEOUT_DEFAULT: Final = timedelta(seconds=30)
@@ -113,9 +115,8 @@ class LedgerClient:
         self._timeout = timeout
         self._client_checks = client_checks
         self._time_ms = time_ms
-        self._trust = network.trust_root
         self.believer: Believer = believer or LightClient(
-            self._trust, TrustStore(network.directory / TRUST_FILE), time_ms=time_ms
+            network.trust_root, TrustStore(network.directory / TRUST_FILE), time_ms=time_ms
         )
         self._failover = failover
         self._owns_nodes = owns_nodes
@@ -143,7 +144,6 @@ class LedgerClient:
             failover,
             self._authors,
             genesis=network.genesis,
-            trust=self._trust,
             seconds=seconds,
             client_checks=client_checks,
             time_ms=time_ms,
@@ -244,6 +244,11 @@ class LedgerClient:
         return self.network.chain_id
 
     @property
+    def trust(self) -> TrustRoot:
+        """Genesis, and the changes of the validators that this client has verified."""
+        return self.believer.trust
+
+    @property
     def org(self) -> Org | None:
         """Who acts, as given to `connect`."""
         return self._org
@@ -272,7 +277,7 @@ class LedgerClient:
             timeout=self._timeout,
             client_checks=self._client_checks,
             time_ms=self._time_ms,
-            believer=Unverified(self.chain_id),
+            believer=Unverified(self.trust),
             owns_nodes=False,
         )
 
@@ -440,7 +445,7 @@ class LedgerClient:
 
     async def head(self) -> BlockSummary:
         """The newest certified head."""
-        return blocks.summarise_head(await self.reader.head(), self._trust)
+        return blocks.summarise_head(await self.reader.head(), self.trust)
 
     async def block(self, height: int) -> BlockSummary:
         """A certified block, from height 1: its transactions and receipts checked against it.
@@ -453,7 +458,7 @@ class LedgerClient:
         return await self.reader.call(
             lambda node, seconds: node.get_block(height, seconds=seconds),
             lambda answer, _floor: blocks.read_block(
-                answer, held, self._trust, is_verified=self.believer.is_verifying
+                answer, held, self.trust, is_verified=self.believer.is_verifying
             ),
             question=f"block {height}",
         )

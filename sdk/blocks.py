@@ -39,11 +39,21 @@ def summarise_head(head: VerifiedHead, trust: TrustRoot) -> BlockSummary:
         receipts_root=head.vote.receipts_root.hex(),
         log_root=head.vote.log_root.hex(),
         tx_root=head.header.tx_root.hex(),
-        signers=get_signers(certificate, trust.validator_set),
+        signers=_find_signers(head, certificate, trust),
         transactions=(),
         codes=(),
         tx_count=head.header.tx_count,
     )
+
+
+def _find_signers(
+    head: VerifiedHead, certificate: QuorumCertificate, trust: TrustRoot
+) -> tuple[str, ...]:
+    """Ids of those who certified; none where a head that nobody verified names unknown validators."""
+    trusted = trust.find_set(head.height)
+    if trusted is None or trusted.hash != head.header.validators_hash:
+        return ()
+    return get_signers(certificate, trusted.validator_set)
 
 
 def read_block(

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ledger.model.verification import TrustRoot
 from sdk import aio_client
 from sdk.accreditations import Side
 from sdk.aio_client import MAX_AGE_DEFAULT, TIMEOUT_DEFAULT
@@ -151,6 +152,11 @@ class LedgerClient:
     @property
     def chain_id(self) -> str:
         return self._client.chain_id
+
+    @property
+    def trust(self) -> TrustRoot:
+        """As `aio_client.LedgerClient.trust`."""
+        return self._client.trust
 
     @property
     def org(self) -> Org | None:

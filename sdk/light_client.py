@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The light client's memory: the trust root, heads verified already, the highest height seen.
+"""The light client's memory: whom it trusts, heads verified already, the highest height seen.
 
 Checks are those of `ledger.model.verification`; this file adds what needs memory:
 
 - A head is verified once; up to HEADS_COUNT_MAX verified heads are remembered by their bytes, so a
   warm read verifies no signature.
 - Heights never go back: an answer must not be older than the highest head verified *before its
-  question was sent* (answers may overtake each other). The highest head is kept in trust.json,
-  mode 0600, and verified again when it is read.
+  question was sent* (answers may overtake each other). `sdk.trust_store` keeps the highest head.
+- What was learned of changes of the validators is added to the trust root, whoever served it: it is
+  proven. From then on no answer goes behind it.
 - Two heads that contradict each other are refused, whichever came first.
 """
 
 from __future__ import annotations
 
 import threading
-from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from ledger.model.codec import encode
+from ledger.model.limits import TRUST_PATH_COUNT_MAX
 from ledger.model.proofs import CertifiedHead, StateEntry, TransactionProof
+from ledger.model.trust_path import PATH_TRUNCATED, decode_trust_step, extend_trust
 from ledger.model.verification import (
     CONFLICTING_HEADS,
     ProofError,
@@ -39,11 +39,9 @@ from ledger.model.verification import (
     verify_proven_state,
     verify_transaction_proof,
 )
-from sdk.errors import CallerError, TrustError
-from sdk.home import format_json, read_json_file, write_file
+from sdk.trust_store import TrustStore
 
 HEADS_COUNT_MAX: Final = 128
-TRUST_FORMAT: Final = "psetledger-trust/1"
 STORE_INTERVAL_MS: Final = 1_000
 """The highest head is written at most so often, and when the client closes."""
 
@@ -56,72 +54,6 @@ class VerifiedEntries:
     entries: dict[bytes, StateEntry]
 
 
-class TrustStore:
-    """The highest verified head of one network, in a file or only in memory."""
-
-    def __init__(self, path: Path | None) -> None:
-        """`path` None: nothing is kept."""
-        self._path = path
-
-    def read(self, trust: TrustRoot) -> VerifiedHead | None:
-        """The head kept for this network, verified; None when there is none.
-
-        Raises:
-            TrustError: TRUST_STATE_DAMAGED.
-        """
-        if self._path is None:
-            return None
-        try:
-            document = read_json_file(self._path, TRUST_FORMAT)
-            if document.get("chain_id") != trust.chain_id:
-                return None  # a development network that was built anew
-            head = decode_certified_head(b64decode(str(document.get("head")), validate=True))
-            return verify_head(head, trust)
-        except FileNotFoundError:
-            return None
-        except (ValueError, ProofError) as error:
-            raise TrustError(
-                f"{self._path}: {error}",
-                code="TRUST_STATE_DAMAGED",
-                remedy="Find out who changed this file. Without it this computer no longer notices"
-                " when a node serves an older state than before; remove it to begin anew.",
-                evidence=self._path,
-            ) from error
-
-    def write(self, head: VerifiedHead, trust: TrustRoot) -> None:
-        """Keep a head unless a higher one is kept. A directory that cannot be written to is left,
-        and so is a damaged file, for `read` to complain of.
-        """
-        if self._path is None or self._holds_higher(head.height, trust):
-            return
-        try:
-            document = {
-                "format": TRUST_FORMAT,
-                "chain_id": trust.chain_id,
-                "genesis_hash": trust.genesis_hash.hex(),
-                "height": head.height,
-                "head": b64encode(encode(head.encoded)).decode(),
-            }
-            write_file(self._path, format_json(document))
-        except CallerError:
-            # A network directory on a read-only medium: within this process heights still never
-            # go back.
-            return
-
-    def _holds_higher(self, height: int, trust: TrustRoot) -> bool:
-        assert self._path is not None
-        try:
-            document = read_json_file(self._path, TRUST_FORMAT)
-        except FileNotFoundError:
-            return False
-        except ValueError:
-            return True
-        if document.get("chain_id") != trust.chain_id:
-            return False
-        held = document.get("height")
-        return not isinstance(held, int) or held >= height
-
-
 class LightClient:
     """Believes what is proven. Thread-safe; no network, no waiting."""
 
@@ -131,12 +63,14 @@ class LightClient:
         Raises:
             TrustError: TRUST_STATE_DAMAGED.
         """
-        self.trust = trust
+        learned = store.read(trust)
+        self._trust = learned.trust
+        self._path = learned.path
         self._store = store
         self._time_ms = time_ms
         self._lock = threading.Lock()
         self._heads: OrderedDict[CertifiedHead, VerifiedHead] = OrderedDict()
-        self._highest: VerifiedHead | None = store.read(trust)
+        self._highest: VerifiedHead | None = learned.highest
         self._stored_at_ms = 0
         self._is_stored = True
 
@@ -145,8 +79,13 @@ class LightClient:
         return True
 
     @property
+    def trust(self) -> TrustRoot:
+        """Genesis, and the changes of the validators that are proven."""
+        return self._trust
+
+    @property
     def chain_id(self) -> str:
-        return self.trust.chain_id
+        return self._trust.chain_id
 
     @property
     def highest(self) -> VerifiedHead | None:
@@ -197,6 +136,29 @@ class LightClient:
         self._accept_past_head(held.head)
         return held, proof
 
+    def accept_path(self, steps: Sequence[bytes], since: TrustRoot) -> None:
+        """Learn changes of the validators from canonical TrustSteps, all of them or none.
+
+        Args:
+            steps: an answer to the question what changed since `since.newest`; at least one must be.
+            since: `trust` when they were asked for. When others have been learned in the meantime,
+                those stay.
+
+        Raises:
+            ProofError: PATH_TRUNCATED: no step; and as `ledger.model.trust_path.extend_trust`.
+        """
+        if not steps:
+            raise ProofError(PATH_TRUNCATED, "no step leads to the validators that a head names")
+        decoded = [decode_trust_step(step) for step in steps[: TRUST_PATH_COUNT_MAX + 1]]
+        extended = extend_trust(since, decoded)
+        with self._lock:
+            if self._trust is since:
+                self._trust = extended
+                before = extended.find_set(since.newest.first_height)
+                assert before is not None, "one answer never makes it forgotten"
+                assert before.last_height is not None, "something follows it"
+                self._path = self._path.extend(steps, before.last_height)
+
     def close(self) -> None:
         """Store the highest head if that is due."""
         with self._lock:
@@ -240,6 +202,6 @@ class LightClient:
             return
         now = self._time_ms()
         if is_forced or not 0 <= now - self._stored_at_ms < STORE_INTERVAL_MS:
-            self._store.write(self._highest, self.trust)
+            self._store.write(self._highest, self._trust, self._path)
             self._stored_at_ms = now
             self._is_stored = True

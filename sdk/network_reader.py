@@ -13,6 +13,11 @@ Rules of this file:
 - A node's "no" proves nothing. It ends a read only where an honest node has that reason to refuse,
   and all that answer say so; any other is a fault of this node, and the next one is asked.
 - `accept` functions turn bytes into facts or raise ProofError; then the answer is evidence.
+- A head that names validators who are not known yet is no lie if its node proves how they came: it is
+  asked for the changes since, step by step, and the answer is looked at again. A node that does not
+  prove them has lied about its head.
+
+Long because who is asked for what, and what is believed of the answer, is one decision.
 """
 
 from __future__ import annotations
@@ -25,10 +30,14 @@ from functools import partial
 from typing import Final, Protocol, SupportsBytes, TypeVar
 
 from ledger.model.identifiers import network_of_chain
+from ledger.model.limits import TRUST_PATH_COUNT_MAX
 from ledger.model.proofs import StateEntry, TransactionProof
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import (
+    OTHER_VALIDATORS,
+    VALIDATORS_FORGOTTEN,
     ProofError,
+    TrustRoot,
     VerifiedHead,
     VerifiedTransaction,
 )
@@ -62,6 +71,10 @@ CACHE_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
 
 KNOWN_REASONS: Final = frozenset(ReceiptCode.__members__) | frozenset(ApiReason.__members__)
 """What a node can mean by a refusal, as far as this release knows."""
+PATH_PAGES_COUNT_MAX: Final = 1_024
+"""Answers with changes of the validators that one head may take to be explained."""
+_UNEXPLAINED: Final = frozenset({CallFault.REFUSED, CallFault.NODE_FAULT})
+"""Faults of a node that does not say how the validators came that its head names."""
 _NO_REASONS: Final[frozenset[str]] = frozenset()
 _HEIGHT_REASONS: Final = frozenset({ApiReason.HEIGHT_UNKNOWN.name})
 _SIZE_REASONS: Final = frozenset({ReceiptCode.RESOURCE_LIMIT.name})
@@ -80,7 +93,12 @@ class Believer(Protocol):
     def chain_id(self) -> str: ...
 
     @property
+    def trust(self) -> TrustRoot: ...
+
+    @property
     def highest(self) -> VerifiedHead | None: ...
+
+    def accept_path(self, steps: Sequence[bytes], since: TrustRoot) -> None: ...
 
     def accept_state(
         self, answer: bytes, keys: Sequence[bytes], floor: VerifiedHead | None
@@ -261,8 +279,12 @@ class NetworkReader:
         async def attempt(node: Node, left: float) -> T:
             floor = self._believer.highest
             answer = await _ask_node(send(node, left), refusals)
-            return self.believe(
-                answer, lambda held: accept(held, floor), question=question, endpoint=node.name
+            return await self.believe(
+                answer,
+                lambda held: accept(held, floor),
+                question=question,
+                node=node,
+                seconds=left,
             )
 
         try:
@@ -275,16 +297,48 @@ class NetworkReader:
         except NodeCallError as error:
             raise as_read_error(error) from error
 
-    def believe(self, answer: A, accept: Callable[[A], T], *, question: str, endpoint: str) -> T:
-        """What `accept` makes of an answer.
+    async def believe(
+        self, answer: A, accept: Callable[[A], T], *, question: str, node: Node, seconds: float
+    ) -> T:
+        """What `accept` makes of an answer of a node, which is asked for changes of the validators
+        where those that a head names are not known; `accept` is then called again.
 
         Raises:
             UnprovenError: it is not proven; a lie is kept as evidence.
+            NodeCallError: BROKEN: whether it is proven cannot be found out.
+            CallerError: VALIDATORS_FORGOTTEN.
         """
+        for _ in range(PATH_PAGES_COUNT_MAX):
+            since = self._believer.trust
+            try:
+                return accept(answer)
+            except ProofError as error:
+                if error.code == VALIDATORS_FORGOTTEN:
+                    raise _forgotten(error) from error
+                if error.code != OTHER_VALIDATORS or not await self._follow(
+                    node, since, question, seconds
+                ):
+                    raise self._unproven(error, question, bytes(answer), node.name) from error
+        raise NodeCallError(CallFault.NODE_FAULT, f"{node.name} proves change after change")
+
+    async def _follow(self, node: Node, since: TrustRoot, question: str, seconds: float) -> bool:
+        """Learn from a node how the validators changed; False: it does not say.
+
+        Raises UnprovenError and NodeCallError as `believe`.
+        """
+        first = since.newest.first_height
         try:
-            return accept(answer)
+            path = await node.get_trust_path(first, TRUST_PATH_COUNT_MAX, seconds=seconds)
+        except NodeCallError as error:
+            if error.fault in _UNEXPLAINED:
+                return False
+            raise NodeCallError(CallFault.BROKEN, error.text) from error
+        try:
+            self._believer.accept_path(path.steps, since)
         except ProofError as error:
-            raise self._unproven(error, question, bytes(answer), endpoint) from error
+            asked = f"validators since height {first}, for: {question}"
+            raise self._unproven(error, asked, bytes(path), node.name) from error
+        return True
 
     def forget(self) -> None:
         """Use no fact fetched before."""
@@ -364,11 +418,12 @@ class NetworkReader:
             # Of one key every honest node can answer.
             refusals = _SIZE_REASONS if len(keys) > 1 else _NO_REASONS
             answer = await _ask_node(node.get_many(keys, seconds=left), refusals)
-            return self.believe(
+            return await self.believe(
                 answer,
                 lambda held: self._believer.accept_state(held, keys, floor),
                 question="state keys " + " ".join(key.hex() for key in keys),
-                endpoint=node.name,
+                node=node,
+                seconds=left,
             )
 
         return await self._failover.run(attempt, seconds=seconds)
@@ -389,11 +444,12 @@ class NetworkReader:
             return False
 
         async def attempt(node: Node, seconds: float) -> VerifiedHead:
-            return self.believe(
+            return await self.believe(
                 await node.get_head(seconds=seconds),
                 lambda held: self._believer.accept_head(held, None),
                 question="head",
-                endpoint=node.name,
+                node=node,
+                seconds=seconds,
             )
 
         await self._failover.ask_all(attempt, seconds=left)
@@ -465,6 +521,15 @@ def _is_small(entries: dict[bytes, StateEntry]) -> bool:
     return (
         len(entries) <= CACHE_ENTRIES_COUNT_MAX
         and sum(len(entry.value) for entry in entries.values()) <= CACHE_SIZE_BYTES_MAX
+    )
+
+
+def _forgotten(error: ProofError) -> CallerError:
+    return CallerError(
+        error.text,
+        code=VALIDATORS_FORGOTTEN,
+        remedy="Ask for a block near the beginning or the present of the chain; the present state, and"
+        " what it says of the past, can always be read.",
     )
 
 

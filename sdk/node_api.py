@@ -120,6 +120,17 @@ class BlockAnswer:
         return b"".join((self.header, self.certificate, self.proposal, *self.receipts))
 
 
+@dataclass(frozen=True, slots=True)
+class TrustPathAnswer:
+    """Changes of the validators; `bytes()` of it is evidence."""
+
+    steps: tuple[bytes, ...]
+    """Canonical TrustSteps."""
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.steps)
+
+
 class Node(Protocol):
     """One node. Every method raises NodeCallError; `seconds` is the time it may take."""
 
@@ -178,6 +189,12 @@ class Node(Protocol):
 
     async def get_block(self, height: int, *, seconds: float) -> BlockAnswer:
         """A whole block."""
+        ...
+
+    async def get_trust_path(
+        self, from_height: int, count: int, *, seconds: float
+    ) -> TrustPathAnswer:
+        """The first changes of the validators that blocks from a height on name, at most `count`."""
         ...
 
     async def get_status(self, *, seconds: float) -> NodeStatus:

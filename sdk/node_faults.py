@@ -45,7 +45,8 @@ _TRUST_REMEDIES: Final = {
     " network's operators.",
     OTHER_CHAIN: "Check which network was meant; a development network that was built anew has"
     " another fingerprint.",
-    OTHER_VALIDATORS: "Get the network's present trust root from its operators and add it again.",
+    OTHER_VALIDATORS: "Ask another node; if none proves who its validators are, get the network's"
+    " present files from its operators.",
     PROTOCOL_UNKNOWN: "Install a newer psetledger.",
 }
 _LIE_REMEDY: Final = "Do not rely on the answer. Send the evidence file to the network's operators."

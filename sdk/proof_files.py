@@ -38,6 +38,7 @@ from ledger.model.transaction import Transaction
 from ledger.model.verification import (
     MALFORMED,
     OTHER_CHAIN,
+    OTHER_VALIDATORS,
     ProofError,
     TrustRoot,
     VerifiedHead,
@@ -254,6 +255,15 @@ def _as_trust_error(error: ProofError, path: Path) -> TrustError:
             f"{path}: {error.text}",
             code=OTHER_NETWORK,
             remedy="Check it against the network it came from: --network NAME.",
+            evidence=path,
+        )
+    if error.code == OTHER_VALIDATORS:
+        return TrustError(
+            f"{path}: {error.text}",
+            code=OTHER_VALIDATORS,
+            remedy="Read something from the network, with `pset ledger head` for example: then this"
+            " computer learns of its new validators. Check the file again afterwards; if that does"
+            " not help, do not rely on it.",
             evidence=path,
         )
     if error.code == MALFORMED:

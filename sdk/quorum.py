@@ -25,10 +25,10 @@ def explain_quorum(
 ) -> tuple[str, str] | None:
     """Code and words for why nothing is certified; None: what the nodes say does not tell.
 
-    A validator whose address is not known here may well be running: it counts as one that answers.
+    Counted are the newest validators that `trust` knows. A validator whose address is not known here may well be running: it counts as one that answers.
     When nobody answers, this computer may be the one that is cut off.
     """
-    ids = {validator.id for validator in trust.validator_set.validators}
+    ids = {validator.id for validator in trust.newest.validator_set.validators}
     needed = quorum_size(len(ids), trust.fault_model)
     told = {node.validator: status for node, status in statuses if node.validator in ids}
     answering = {name: status for name, status in told.items() if status is not None}

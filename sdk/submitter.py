@@ -27,7 +27,6 @@ from ledger.model.transaction import Transaction, TransactionBody
 from ledger.model.verification import (
     TRANSACTION_NOT_PROVEN,
     ProofError,
-    TrustRoot,
     VerifiedTransaction,
     decode_message,
     decode_transaction_proof,
@@ -102,7 +101,6 @@ class Submitter:
         authors: Authors,
         *,
         genesis: Genesis,
-        trust: TrustRoot,
         seconds: float,
         client_checks: bool,
         time_ms: Callable[[], int],
@@ -113,7 +111,7 @@ class Submitter:
         self._failover = failover
         self._authors = authors
         self._genesis = genesis
-        self._paths = WritePaths(failover, trust, seconds=seconds)
+        self._paths = WritePaths(failover, lambda: believer.trust, seconds=seconds)
         self._client_checks = client_checks
         self._time_ms = time_ms
 
@@ -264,7 +262,7 @@ class Submitter:
             self._failover.learn_leader(answer.leader)
             if wait is Wait.ACCEPTED:
                 return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
-            return self._believe(answer.proof, signed, node.name)
+            return await self._believe(answer.proof, signed, node, seconds)
 
         try:
             answer = await search.run(attempt)
@@ -304,7 +302,7 @@ class Submitter:
                 retry_after=error.retry_after,
                 leader=error.leader,
             ) from error
-        return self._believe(found.proof, signed, node.name)
+        return await self._believe(found.proof, signed, node, seconds)
 
     async def _send_batch(
         self, batch: Sequence[SignedTransaction | Receipt], wait: Wait
@@ -345,7 +343,9 @@ class Submitter:
             if len(answer.items) != len(signed):
                 raise NodeCallError(CallFault.NODE_FAULT, f"{node.name} answers for other writes")
             return {
-                held.transaction_id: self._accept_item(item, held, wait, node.name, phase)
+                held.transaction_id: await self._accept_item(
+                    item, held, wait, node, seconds=seconds, phase=phase
+                )
                 for item, held in zip(answer.items, signed, strict=True)
             }
 
@@ -363,12 +363,14 @@ class Submitter:
             held: Receipt = error.receipt
             return held
 
-    def _accept_item(
+    async def _accept_item(
         self,
         item: BatchItem,
         signed: SignedTransaction,
         wait: Wait,
-        endpoint: str,
+        node: Node,
+        *,
+        seconds: float,
         phase: Phase,
     ) -> _ItemAnswer:
         """Args: phase: what is known of the transactions from other nodes."""
@@ -384,14 +386,17 @@ class Submitter:
             return refusal_receipt(code, signed.hex_id)
         if wait is Wait.ACCEPTED:
             return make_receipt(ReceiptCode.ACCEPTED, transaction_id=signed.hex_id)
-        return self._believe(item.proof, signed, endpoint)
+        return await self._believe(item.proof, signed, node, seconds)
 
-    def _believe(self, answer: bytes, signed: SignedTransaction, endpoint: str) -> _Proven:
-        return self._reader.believe(
+    async def _believe(
+        self, answer: bytes, signed: SignedTransaction, node: Node, seconds: float
+    ) -> _Proven:
+        return await self._reader.believe(
             answer,
             lambda held: self._accept_receipt(held, signed.transaction_id),
             question=f"submission of {signed.hex_id}",
-            endpoint=endpoint,
+            node=node,
+            seconds=seconds,
         )
 
     def _accept_receipt(self, answer: bytes, transaction_id: bytes) -> _Proven:

@@ -41,6 +41,7 @@ from sdk.node_api import (
     SubmitAnswer,
     TransactionAnswer,
     TransactionState,
+    TrustPathAnswer,
 )
 from sdk.results import NodeStatus, Wait
 
@@ -172,6 +173,16 @@ class GrpcNode:
         return BlockAnswer(
             answer.proposal, answer.header, answer.certificate, tuple(answer.receipts)
         )
+
+    async def get_trust_path(
+        self, from_height: int, count: int, *, seconds: float
+    ) -> TrustPathAnswer:
+        answer: pb.GetTrustPathResponse = await self._call(
+            lambda channel: rpc.BlockServiceStub(channel).GetTrustPath,
+            pb.GetTrustPathRequest(from_height=from_height, count=count),
+            seconds,
+        )
+        return TrustPathAnswer(tuple(answer.steps))
 
     async def get_status(self, *, seconds: float) -> NodeStatus:
         answer: pb.GetNodeStatusResponse = await self._call(

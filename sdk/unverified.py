@@ -23,6 +23,7 @@ from ledger.model.verification import (
     MALFORMED,
     NOT_CERTIFIED,
     ProofError,
+    TrustRoot,
     VerifiedHead,
     VerifiedTransaction,
     decode_certified_head,
@@ -36,13 +37,18 @@ from sdk.light_client import VerifiedEntries
 class Unverified:
     """Takes answers apart without checking them. Raises ProofError only for bytes it cannot read."""
 
-    def __init__(self, chain_id: str) -> None:
-        self.chain_id = chain_id
+    def __init__(self, trust: TrustRoot) -> None:
+        """`trust`: for what the client says of its network, not for what it believes."""
+        self.trust = trust
+        self.chain_id = trust.chain_id
         self.highest: VerifiedHead | None = None
 
     @property
     def is_verifying(self) -> bool:
         return False
+
+    def accept_path(self, steps: Sequence[bytes], since: TrustRoot) -> None:
+        """Nobody is trusted because of it."""
 
     def accept_state(
         self, answer: bytes, keys: Sequence[bytes], floor: VerifiedHead | None

@@ -10,6 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ledger.model.certificate import FaultModel
@@ -42,14 +43,16 @@ STATE_CODES: Final = frozenset(
 class WritePaths:
     """For the writes of one client."""
 
-    def __init__(self, failover: Failover, trust: TrustRoot, *, seconds: float) -> None:
-        """Args: seconds: deadline of each write, with all that is asked about it."""
+    def __init__(
+        self, failover: Failover, get_trust: Callable[[], TrustRoot], *, seconds: float
+    ) -> None:
+        """Args:
+        get_trust: whom the client knows as validators by now.
+        seconds: deadline of each write, with all that is asked about it.
+        """
         self._failover = failover
-        self._trust = trust
+        self._get_trust = get_trust
         self._seconds = seconds
-        validators_count = len(trust.validator_set.validators)
-        is_byzantine = trust.fault_model is FaultModel.BYZANTINE
-        self._liars_count_max = (validators_count - 1) // 3 if is_byzantine else 0
 
     def start(self, transaction_id: str, phase: Phase = "not-sent") -> NodeSearch:
         """A search for a validator that takes a write; `phase`: what is known of it before."""
@@ -64,14 +67,22 @@ class WritePaths:
     def refusals_needed(self, error: NodeCallError) -> int:
         """How many validators must refuse a transaction for this reason."""
         code = get_code(error.reason)
-        return max(self._liars_count_max + 1, 2 if code in STATE_CODES else 1)
+        return max(self._count_liars() + 1, 2 if code in STATE_CODES else 1)
+
+    def _count_liars(self) -> int:
+        """How many of the present validators may lie."""
+        trust = self._get_trust()
+        if trust.fault_model is not FaultModel.BYZANTINE:
+            return 0
+        return (len(trust.newest.validator_set.validators) - 1) // 3
 
     async def explain(self, error: UnavailableError) -> UnavailableError:
         """The error, with the network's quorum in words when that is why no answer came."""
         seconds = self._survey_seconds
         if not seconds or error.code == ApiReason.OUTCOME_UNKNOWN:
             return error
-        found = explain_quorum(await self._failover.statuses(seconds=seconds), self._trust)
+        statuses = await self._failover.statuses(seconds=seconds)
+        found = explain_quorum(statuses, self._get_trust())
         if found is None:
             return error
         code, words = found

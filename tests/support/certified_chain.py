@@ -154,6 +154,11 @@ class CertifiedChain:
         """Certify a block that names others for the height above it."""
         return self.add_block(next_validators_hash=self.know_set(make_validators(names)))
 
+    def steps_from(self, first: int, last: int) -> list[TrustStep]:
+        """The changes that blocks of these heights name."""
+        heads = [version.head for version in self.versions[first : last + 1]]
+        return [step for step in self.steps if step.head in heads]
+
     def add_block(
         self,
         writes: Mapping[bytes, bytes | None] | None = None,

@@ -41,6 +41,7 @@ from sdk.node_api import (
     SubmitAnswer,
     TransactionAnswer,
     TransactionState,
+    TrustPathAnswer,
 )
 from sdk.results import NodeStatus, Wait
 from tests.support.certified_chain import CertifiedChain
@@ -98,6 +99,8 @@ class FakeNode:
     bends: dict[str, Bend] = field(default_factory=dict[str, Bend])
     """What is done to the answers, by name of the method."""
     calls: Counter[str] = field(default_factory=Counter[str])
+    bend_path: Callable[[Sequence[bytes]], Sequence[bytes]] = tuple
+    """What is done to the changes of the validators that it proves."""
     is_closed: bool = False
     height: int | None = None
     """Serves this height; None: the tip."""
@@ -210,6 +213,13 @@ class FakeNode:
             tuple(version.receipts),
         )
 
+    async def get_trust_path(
+        self, from_height: int, count: int, *, seconds: float
+    ) -> TrustPathAnswer:
+        await self._begin("get_trust_path", seconds)
+        known = [encode(step) for step in self.world.chain.steps_from(from_height, self._top)]
+        return TrustPathAnswer(tuple(self.bend_path(known[:count])))
+
     async def get_status(self, *, seconds: float) -> NodeStatus:
         await self._begin("get_status", seconds)
         return NodeStatus(
@@ -233,6 +243,10 @@ class FakeNode:
         self.is_closed = True
 
     @property
+    def _top(self) -> int:
+        return len(self.world.chain.versions) - 1 if self.height is None else self.height
+
+    @property
     def _height(self) -> int:
         return -1 if self.height is None else self.height
 
@@ -253,8 +267,7 @@ class FakeNode:
         return answer if bend is None else bend(answer)
 
     def _version(self, height: int) -> Any:
-        top = len(self.world.chain.versions) - 1 if self.height is None else self.height
-        if height > top:
+        if height > self._top:
             raise NodeCallError(
                 CallFault.REFUSED, "not there yet", reason=ApiReason.HEIGHT_UNKNOWN.value
             )

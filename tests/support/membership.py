@@ -52,6 +52,16 @@ def admit(world: LedgerWorld, validator_id: str, organisation: str) -> None:
     world.run_block([])
 
 
+def replace_validator(world: LedgerWorld, validator_id: str, replaces: str = "") -> None:
+    """Admit a validator of saqa's and let it take another's place, or come to the others; then two
+    blocks, of which the second is certified by the new set.
+    """
+    admit(world, validator_id, "saqa")
+    world.apply("saqa", activation(world, validator_id, replaces=replaces), keys=ADMIN)
+    world.run_block([])
+    world.run_block([])
+
+
 def activation(world: LedgerWorld, validator_id: str, **changes: Any) -> ActivateValidator:
     """Of a learner that has the newest block; what is changed is signed, but the signature."""
     fields: dict[str, Any] = {

@@ -21,7 +21,8 @@ from ledger.model.verification import (
 )
 from sdk.errors import CallerError, TrustError
 from sdk.evidence import EVIDENCE_COUNT_MAX, EvidenceStore
-from sdk.light_client import HEADS_COUNT_MAX, LightClient, TrustStore
+from sdk.light_client import HEADS_COUNT_MAX, LightClient
+from sdk.trust_store import TrustStore
 from tests.support.certified_chain import CertifiedChain, Version
 
 KEY = schema.validators_key()
@@ -225,7 +226,7 @@ def test_where_nothing_can_be_written_heights_still_do_not_go_back(
     def fail(*_: object) -> None:
         raise CallerError("read-only", code="FILE_UNWRITABLE", remedy="None.")
 
-    monkeypatch.setattr("sdk.light_client.write_file", fail)
+    monkeypatch.setattr("sdk.trust_store.write_file", fail)
     for store in (TrustStore(path), TrustStore(None)):
         old = chain.tip
         client = LightClient(chain.trust, store, time_ms=clock)

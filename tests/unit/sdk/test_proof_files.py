@@ -269,17 +269,20 @@ def test_files_that_fail_are_their_own_evidence(
     foreign = CertifiedChain(names=("m1",))
     foreign.add_block({schema.did_key(DID): b"lie"})
     lie = encode_proof_file(foreign.prove([schema.did_key(DID)]))
+    held = chain.prove([schema.did_key(DID)])
+    altered = encode_proof_file(replace(held, entries=(replace(held.entries[0], value=b"lie"),)))
     for data, trust, code in [
         (state_file[:-1], chain.trust, "PROOF_DAMAGED"),
         (state_file, stranger, "OTHER_NETWORK"),
-        (lie, chain.trust, "PROOF_FAILS"),
+        (lie, chain.trust, "OTHER_VALIDATORS"),
+        (altered, chain.trust, "PROOF_FAILS"),
     ]:
         path.write_bytes(data)
         with pytest.raises(TrustError) as caught:
             check_proof_file(path, trust)
         assert (caught.value.code, caught.value.evidence) == (code, path)
         assert caught.value.remedy
-    assert path.read_bytes() == lie
+    assert path.read_bytes() == altered
     with pytest.raises(CallerError) as unreadable:
         check_proof_file(tmp_path / "nothing", chain.trust)
     assert unreadable.value.code == "FILE_UNREADABLE"
