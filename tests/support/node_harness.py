@@ -26,12 +26,14 @@ from ledger.model.block import Block, BlockHeader, Proposal
 from ledger.model.codec import decode
 from ledger.model.genesis import Genesis, encode_genesis
 from ledger.model.keys import KeyRole, KeyType
+from ledger.model.limits import TRUST_PATH_COUNT_MAX
 from ledger.model.merkle_log import compute_root
 from ledger.model.operations import ResourceType
 from ledger.model.private_key import PrivateKey
 from ledger.model.proofs import CertifiedHead
 from ledger.model.transaction import Operation
 from ledger.model.transaction_check import check_transaction
+from ledger.model.trust_path import decode_trust_step, extend_trust
 from ledger.model.verification import (
     TrustRoot,
     VerifiedTransaction,
@@ -46,6 +48,7 @@ from ledger.node.core import Environment, NodeCore
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.keys import ValidatorKeys, mark_vote_key_fresh
 from ledger.node.peers import NO_LINKS, PeerLinks, PeerMessage
+from ledger.node.queries import Queries
 from ledger.state import tree
 from ledger.state.machine import compute_genesis_writes, execute_block
 from ledger.storage.chain import ChainStore
@@ -223,7 +226,35 @@ class NodeHarness:
         """Submit, wait for the certificate, and verify the proof as a client does."""
         answer = await core.node.submit(transaction, wait_ms=WAIT_MS)
         proof = decode_transaction_proof(answer.proof)
+        if not self._is_known(proof.head):
+            await self.follow(core)
         return verify_transaction_proof(proof, answer.transaction_id, self.trust)
+
+    async def follow(self, core: NodeCore) -> None:
+        """Learn from a node how the validators have changed since genesis, as a client does."""
+        while self._learn(
+            await core.node.get_trust_path(self._first_unknown, TRUST_PATH_COUNT_MAX)
+        ):
+            pass
+
+    def follow_stored(self) -> None:
+        """The same, from the blocks that are stored."""
+        queries = Queries(ChainStore(self.stores["chain"]), self.genesis.chain_id)
+        while self._learn(queries.trust_path(self._first_unknown, TRUST_PATH_COUNT_MAX)):
+            pass
+
+    def _is_known(self, head: CertifiedHead | None) -> bool:
+        """Whether a head names the newest validators that are known."""
+        assert head is not None, "a proof has a head"
+        return decode(BlockHeader, head.header).validators_hash == self.trust.newest.hash
+
+    @property
+    def _first_unknown(self) -> int:
+        return self.trust.newest.first_height
+
+    def _learn(self, steps: Sequence[bytes]) -> bool:
+        self.trust = extend_trust(self.trust, [decode_trust_step(step) for step in steps])
+        return bool(steps)
 
     async def submit_all(
         self, core: NodeCore, transactions: Sequence[bytes]
@@ -247,7 +278,10 @@ class NodeHarness:
 
     def head(self, core: NodeCore) -> bytes:
         """The state root that the verified head certifies."""
-        return verify_head(decode_certified_head(core.node.get_head()), self.trust).state_root
+        head = decode_certified_head(core.node.get_head())
+        if not self._is_known(head):
+            self.follow_stored()
+        return verify_head(head, self.trust).state_root
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -262,6 +296,7 @@ def replay(harness: NodeHarness) -> list[bytes]:
     Also checks that each transaction has one place, and that each certificate verifies.
     """
     chain = ChainStore(harness.stores["chain"])
+    harness.follow_stored()
     state = MemoryState()
     state.values.update(compute_genesis_writes(harness.genesis))
     roots = [compute_state_root(state.values)]
