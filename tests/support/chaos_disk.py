@@ -39,12 +39,14 @@ class SmallDisks:
     def fill(self, validator: str) -> None:
         """Take all the room that is left."""
         with self._filler(validator).open("wb", buffering=0) as file:
-            while True:
+            is_room = True
+            while is_room:
                 try:
                     file.write(bytes(PIECE_SIZE))
                 except OSError as error:
-                    assert error.errno == errno.ENOSPC, error
-                    return
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    is_room = False
 
     def make_room(self, validator: str) -> None:
         self._filler(validator).unlink()
