@@ -21,8 +21,9 @@ Rules of this file:
 - Nothing here is repaired or retried. `ProofError` says which step failed, and that whoever served
   the bytes is at fault: keep them as evidence.
 
-Recovery epochs are none of protocol version 1: a header of another epoch than 0 is refused. Long
-because each kind of answer and what it is checked against stand together.
+Recovery epochs are none of protocol version 1: a header of another epoch than 0 is refused.
+
+Long because each kind of answer and what it is checked against stand together.
 """
 
 from __future__ import annotations

@@ -230,6 +230,9 @@ def test_other_network(chain: CertifiedChain) -> None:
     twin = make_chain(chain_id="dev:fedcba9876543210")
     assert refuse(chain, twin.steps) == verification.OTHER_CHAIN
     assert refuse(chain, [chain.steps[0], twin.steps[1]]) == verification.OTHER_CHAIN
+    stranger = CertifiedChain(["m1"], "dev:fedcba9876543210")
+    stranger.change_validators(["m2"])
+    assert refuse(chain, stranger.steps) == verification.OTHER_CHAIN, "whoever its validators are"
 
 
 def test_other_epoch_or_protocol(chain: CertifiedChain) -> None:
