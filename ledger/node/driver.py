@@ -6,7 +6,8 @@
     propose   the next block, when the last one is certified and a block is due
     persist   log entries, term and vote                                  (fsync, then →)
     answer    what says that something is durable leaves
-    apply     ordered block: execute, sign, vote record                   (fsync, then →)
+    execute   the block, as soon as it is in the log, in memory only
+    apply     ordered block: sign, vote record                            (fsync, then →)
               the vote leaves, to everybody
     certify   a quorum of votes, or the certificate from elsewhere: certificate, block, receipts, state,
               indexes, head: one batch                                    (fsync, then →)
@@ -33,10 +34,10 @@ import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn, TypeVar
 
-from consensus import Entry, EntryKind, Message, MessageKind, RawNode, Ready, Role
+from consensus import Entry, EntryKind, HardState, Message, MessageKind, RawNode, Ready, Role
 from consensus.conf_change import decode_conf_change
 from consensus.errors import OrderingError
 from ledger.model.codec import encode
@@ -50,6 +51,7 @@ from ledger.node.clock_watch import ClockWatch
 from ledger.node.config import BlockOptions, ConsensusOptions
 from ledger.node.configuration import compute_conf_change
 from ledger.node.errors import NodeError
+from ledger.node.execution import ExecutedBlock
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.finality import (
     DivergenceError,
@@ -169,6 +171,10 @@ class Driver:
         """The newest block above the tip that is in the log, or was."""
         self.checked: CheckedBlock | None = None
         """The last block that passed its first sight here, or was made here."""
+        self._executed: ExecutedBlock | None = None
+        """The last block that was executed before it was ordered."""
+        self._unwritten: HardState | None = None
+        """A commit index that goes to the disk with the next work there."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._draining = False
@@ -520,14 +526,33 @@ class Driver:
         self._send([m for m in ready.messages if m.kind in _BEFORE_PERSIST])
         await self._persist(ready)
         self._send([m for m in ready.messages if m.kind not in _BEFORE_PERSIST])
+        if ready.entries and not ready.committed_entries:
+            await self._execute_early()
         for entry in ready.committed_entries:
             await self._apply(entry)
         self._ordering.advance()
         self._reads.reached(self._find_certified_index())
 
-    async def _persist(self, ready: Ready) -> None:
-        if not ready.entries and ready.hard_state is None and ready.snapshot is None:
+    async def _execute_early(self) -> None:
+        """Execute the next block while others make it durable: it is most likely the one."""
+        block, tip = self.checked, self.tip
+        if (
+            block is None
+            or self.provisional is not None
+            or not self.is_in_flight()
+            or block.header.parent_hash != tip.block_hash
+            or (self._executed is not None and self._executed.block is block)
+        ):
             return
+        self._executed = await self.in_worker(lambda: self._parts.finality.execute(block, tip))
+
+    async def _persist(self, ready: Ready) -> None:
+        state = ready.hard_state or self._unwritten
+        if not ready.must_sync and ready.snapshot is None:
+            self._unwritten = state  # a commit index need not survive a crash
+            return
+        self._unwritten = None
+        ready = replace(ready, hard_state=state)
         chain = self._parts.chain
 
         def work() -> None:
@@ -591,16 +616,21 @@ class Driver:
             )
         if checked is not None and checked.header.parent_hash != self.tip.block_hash:
             checked = None
+        executed, self._executed = self._executed, None
+        if executed is None or executed.block is not checked:
+            executed = None
         tip, finality, known = self.tip, self._parts.finality, self._pool.checked
 
         def work() -> Provisional:
+            if executed is not None:
+                return finality.vote(executed, tip, entry.index)
             try:
                 block = checked or finality.check(entry.data, tip, known=known)
             except ProposalError as error:
                 raise CorruptionError(
                     DIVERGENCE, f"log entry {entry.index} holds a block that cannot be: {error}"
                 ) from error
-            return finality.execute(block, tip, entry.index)
+            return finality.vote(finality.execute(block, tip), tip, entry.index)
 
         self.provisional = provisional = await self.in_worker(work)
         self.flight = Flight(entry.index, entry.term, height)
@@ -707,14 +737,21 @@ class Driver:
     def begin_anew(self) -> NoReturn:
         """Replace the ordering by one on what is in the chain store. Ends what the driver is at."""
         self._ordering = self._parts.make_ordering(self.tip.membership)
-        self.provisional = self.flight = self.checked = None
+        self.provisional = self.flight = self.checked = self._executed = None
         self._proposer.give_back()
         self.hearing.begin_anew()
         raise _BegunAnewError
 
     async def in_worker(self, work: Callable[[], _T]) -> _T:
-        """Run something in the writer thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._parts.worker, work)
+        """Run something in the writer thread, after what was left to be written."""
+        state, self._unwritten = self._unwritten, None
+
+        def all_work() -> _T:
+            if state is not None:
+                self._parts.chain.persist(Ready(hard_state=state))
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._parts.worker, all_work)
 
 
 def _read_own_height(entry: Entry) -> int:

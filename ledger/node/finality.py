@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from consensus import ConfState, Entry
@@ -136,17 +136,19 @@ class Finality:
 
     # Execute and vote -----------------------------------------------------------------------------
 
-    def execute(
-        self, block: CheckedBlock, tip: Tip, index: int, *, is_voting: bool = True
-    ) -> Provisional:
-        """Execute a block on its tip and vote for it. Raises CorruptionError.
-
-        `index` is that of the log entry that carries it; without one, 0, nobody votes.
-        """
-        executed = execute(self._chain, tip, block, index)
+    def execute(self, block: CheckedBlock, tip: Tip) -> ExecutedBlock:
+        """Execute a block on its tip; nothing is promised by that. Raises CorruptionError."""
+        executed = execute(self._chain, tip, block, 0)
         self._failpoint(Failpoint.AFTER_EXECUTE, block.header.height)
-        signature = self._voter.vote(executed, tip) if is_voting else None
-        return Provisional(executed, tip, signature)
+        return executed
+
+    def vote(self, executed: ExecutedBlock, tip: Tip, index: int) -> Provisional:
+        """Vote for a block that is ordered and durable. Raises CorruptionError.
+
+        `index` is that of the log entry that carries it.
+        """
+        placed = replace(executed, applied_index=index)
+        return Provisional(placed, tip, self._voter.vote(placed, tip))
 
     # Certify --------------------------------------------------------------------------------------
 
@@ -289,7 +291,8 @@ class Finality:
         block = self.check(encoded, tip, known=known)
         if block.block_hash != vote.block_hash:
             raise ProposalError("the certificate is of another block")
-        provisional = self.execute(block, tip, 0, is_voting=False)
+        # No log entry carries it here, so nobody votes.
+        provisional = Provisional(self.execute(block, tip), tip, None)
         if encode(vote) != provisional.executed.encoded_vote:
             raise DivergenceError(provisional, vote)
         self._voter.pledge(vote)
