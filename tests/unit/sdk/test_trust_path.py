@@ -164,6 +164,23 @@ def test_two_calls_at_once_learn_the_same(cluster: Cluster) -> None:
     assert len(client.trust.sets) == 3
 
 
+def test_what_two_answers_say_is_learned_once(cluster: Cluster) -> None:
+    """Both were asked for before either was here."""
+    change(cluster)
+    client = cluster.client()
+    since = client.trust
+    steps = [encode(step) for step in cluster.world.chain.steps]
+    client.believer.accept_path(steps, since)
+    learned = client.trust
+    assert names_of(learned) == NOW
+    client.believer.accept_path(steps, since)
+    client.believer.accept_path(steps[:1], since)
+    assert client.trust is learned
+    run(client.head())
+    run(client.close())
+    assert cluster.client().trust == learned
+
+
 def test_a_node_that_is_behind_the_change_lags_and_no_more(cluster: Cluster) -> None:
     cluster.nodes[0].height = cluster.world.header.height
     change(cluster)
