@@ -395,6 +395,16 @@ def test_a_kept_path_is_verified_when_it_is_read(cluster: Cluster) -> None:
         assert trust_file(cluster).read_bytes() == content
 
 
+def test_a_kept_path_longer_than_one_may_be_is_refused(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn(cluster)
+    monkeypatch.setattr(trust_store, "KEPT_STEPS_COUNT_MAX", 1)
+    with pytest.raises(TrustError) as caught:
+        cluster.client()
+    assert caught.value.code == "TRUST_STATE_DAMAGED"
+
+
 def test_a_file_from_before_any_change_is_read(cluster: Cluster) -> None:
     client = cluster.client()
     run(client.head())
