@@ -147,7 +147,12 @@ class Progress:
         # Probes go one at a time: an answer to another than the last is old.
         if self.next_index - 1 != rejected:
             return False
-        self.next_index = max(min(rejected, hint + 1), self.match_index + 1)
+        next_index = max(min(rejected, hint + 1), self.match_index + 1)
+        if next_index == self.next_index:
+            # It denies what it has acknowledged. The same question at once would go on for ever; a
+            # heartbeat asks again, and the next leader begins without a belief.
+            return False
+        self.next_index = next_index
         self.sent_commit = min(self.sent_commit, self.next_index - 1)
         self.is_append_paused = False
         return True

@@ -149,9 +149,9 @@ class Hearing:
         """The tip is at this height: what was said of it and of those below is of no use."""
         self._offered = {peer: held for peer, held in self._offered.items() if held[0] > height}
         if self._snapshot is not None and height >= self._snapshot[2]:
-            _, message, _ = self._snapshot
+            peer, message, _ = self._snapshot
             self._snapshot = None
-            self._step(message)
+            self._take_snapshot(peer, message)
 
     def take_offered(self, height: int) -> tuple[bytes, ...]:
         """Certificates that others offered for a height; each is tried once."""
@@ -468,11 +468,27 @@ class Hearing:
             self._refuse(peer, "a snapshot that says no height")
             return
         height = decode_number(snapshot.data)
-        if self._driver.tip.height >= height:
-            self._step(message)
+        if not height:
+            self._refuse(peer, "a snapshot before the first block")
+        elif self._driver.tip.height >= height:
+            self._take_snapshot(peer, message)
+        else:
+            self._snapshot = (peer, message, height)
+            self._driver.catch_up.want(height, peer)
+
+    def _take_snapshot(self, peer: str, message: Message) -> None:
+        """The blocks are here: the log begins where the leader's does, unless that would drop a block
+        that this key may have voted for (R3). It lies above the tip, and so above where an honest
+        leader's log begins.
+        """
+        flight, driver = self._driver.flight, self._driver
+        commit = driver.ordering.status().hard_state.commit
+        if flight is not None and driver.is_in_flight() and flight.index <= commit:
+            self._refuse(
+                peer, f"a snapshot in place of block {flight.height}, which is ordered here"
+            )
             return
-        self._snapshot = (peer, message, height)
-        self._driver.catch_up.want(height, peer)
+        self._step(message)
 
 
 def _has_block(entry: Entry) -> bool:

@@ -183,6 +183,12 @@ class TestProgress:
         assert not progress.maybe_decrease(8, 4)
         assert (progress.next_index, progress.is_paused()) == (10, True)
 
+    def test_who_denies_what_it_acknowledged_is_not_asked_again_at_once(self) -> None:
+        progress = make_progress(match=9, following=10)
+        progress.is_append_paused = True
+        assert not progress.maybe_decrease(9, 5)
+        assert (progress.next_index, progress.is_paused()) == (10, True)
+
     def test_a_refusal_of_what_matches_is_old(self) -> None:
         progress = make_progress(match=5, following=10, state=ProgressState.REPLICATE)
         assert not progress.maybe_decrease(5, 4)

@@ -549,6 +549,27 @@ def test_a_snapshot_that_names_no_height_is_refused(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_snapshot_never_replaces_a_block_that_was_voted_for(tmp_path: Path) -> None:
+    async def scenario(node: HeardNode) -> None:
+        conf = node.membership.conf_state()
+        vote = await node.order(node.block())
+        for height, reason in ((1, "its block is certified"), (0, "there is no such block")):
+            data = height.to_bytes(8, "big")
+            snapshot = Snapshot(node.last_index + 9, TERM, conf, data, bytes(32))
+            before = node.state()
+            await node.hear(LEADER, node.message(MessageKind.SNAPSHOT, snapshot=snapshot))
+            assert node.state() == before, reason
+        await node.hear("n3", node.vote("n3", vote))
+        await until(lambda: node.tip.height == 2)
+        # Where nothing is in flight the leader's log counts.
+        index = node.last_index + 9
+        snapshot = Snapshot(index, TERM, conf, (2).to_bytes(8, "big"), bytes(32))
+        await node.hear(LEADER, node.message(MessageKind.SNAPSHOT, snapshot=snapshot))
+        assert node.last_index == index
+
+    run(tmp_path, scenario)
+
+
 def test_a_node_that_nobody_answers_does_not_spin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
