@@ -87,6 +87,8 @@ STALL_TIMEOUTS_COUNT: Final = 3
 """Election timeouts after which a leader without progress steps down (R8)."""
 REMOVED_TIMEOUTS_COUNT: Final = 60
 """Election timeouts after which a removed validator ends in any case."""
+HELP_TIMEOUTS_COUNT: Final = 5
+"""Election timeouts for which it helps the others to leave the configuration that holds it."""
 SNAPSHOT_TIMEOUTS_COUNT: Final = 10
 """Election timeouts after which a validator that catches up is told again."""
 
@@ -185,6 +187,7 @@ class Driver:
         self._snapshots_told_at = now
         self._reads = ReadBarrier()
         self._removed_at: int | None = None
+        self._helped_at: int | None = None
         self._halt_watch = HaltWatch(parts.consensus.halt_after_ms)
         self._proposer = Proposer(self, parts)
         self._find_flight()
@@ -408,6 +411,9 @@ class Driver:
             self._ordering.tick()
         if self.provisional is not None:
             self._tell_progress(self._others)
+            if self.provisional.signature is None:
+                # Nobody answers a vote that is not given: ask for the block with its certificate.
+                self.catch_up.want(self.provisional.height, self.leader)
         for context in self._reads.contexts():
             self._ordering.read_index(context)
         self._follow_others(now)
@@ -442,7 +448,7 @@ class Driver:
             _log.warning("no progress as leader height=%d: stepping down", self.tip.height + 1)
             self._progress_at = now
             self._ordering.resign()
-        elif self.clock_reason:
+        elif self.clock_reason or self.no_vote_reason:
             self.begin_transfer()
         if now > self._snapshots_told_at + SNAPSHOT_TIMEOUTS_COUNT * self._election_ms:
             self._snapshots_told_at = now
@@ -699,12 +705,23 @@ class Driver:
             return
         if self._removed_at is None:
             self._removed_at = now
-        is_over = self.tip.height >= own.removed_height + CHANGE_DELAY or (
-            # A learner certified nothing: nobody waits for it.
-            self.tip.height == own.removed_height
-            and self.tip.validators.find(self._parts.validator_id) is None
+        if self._helped_at is None and self.tip.height >= own.removed_height + CHANGE_DELAY:
+            self._helped_at = now
+        # The old configuration may need it to be left, too. It is not told when that was: a while is
+        # enough, and who certified nothing, a learner, is waited for by nobody.
+        conf_state = self._ordering.get_conf_state()
+        is_left = own.number not in (*conf_state.voters, *conf_state.voters_outgoing)
+        helped_ms = 0 if self._helped_at is None else now - self._helped_at
+        is_over = (
+            (self._helped_at is not None and is_left)
+            or helped_ms > HELP_TIMEOUTS_COUNT * self._election_ms
+            or now > self._removed_at + REMOVED_TIMEOUTS_COUNT * self._election_ms
+            or (
+                self.tip.height == own.removed_height
+                and self.tip.validators.find(self._parts.validator_id) is None
+            )
         )
-        if is_over or now > self._removed_at + REMOVED_TIMEOUTS_COUNT * self._election_ms:
+        if is_over:
             raise NodeError(
                 "VALIDATOR_REMOVED",
                 f"block {own.removed_height} has removed this validator from the network",

@@ -194,7 +194,7 @@ class Hearing:
             )
 
     def _send_certificate(self, peer: str, height: int) -> None:
-        """Who still votes for a certified height, or waits for it, lacks its certificate (R5)."""
+        """Who still votes for a certified height lacks its certificate (R5)."""
         blocks = self._parts.chain.blocks
         header, certificate = blocks.header(height), blocks.certificate(height)
         if header is not None and certificate is not None:
@@ -209,9 +209,7 @@ class Hearing:
             self._refuse(peer, "a certificate that cannot be read")
             return
         self._note_height(peer, height)
-        if height < self._driver.tip.height:
-            self._send_certificate(peer, height + 1)
-        elif height == self._driver.tip.height + 1:
+        if height == self._driver.tip.height + 1:
             self._offered[peer] = (height, head.certificate)
             self._driver.certifier.note()
 

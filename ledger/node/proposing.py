@@ -67,7 +67,8 @@ class Proposer:
     def _may_propose(self) -> bool:
         return (
             self._driver.ordering.status().is_leader
-            and not self._driver.is_observer
+            # Others refuse a block whose proposer does not certify it.
+            and not self._driver.no_vote_reason
             and not self._driver.is_in_flight()
             and self._driver.provisional is None
             and not self._driver.clock_reason
