@@ -179,6 +179,36 @@ class RawNode:
 
     # Questions ------------------------------------------------------------------------------------
 
+    @property
+    def is_leader(self) -> bool:
+        """Whether proposals are taken here."""
+        return self.raft.role is Role.LEADER
+
+    @property
+    def lead(self) -> int:
+        """Who leads, as far as is known."""
+        return self.raft.lead
+
+    @property
+    def term(self) -> int:
+        """The current term."""
+        return self.raft.term
+
+    @property
+    def committed(self) -> int:
+        """The last entry that is known to be committed."""
+        return self.raft.log.committed
+
+    @property
+    def last_index(self) -> int:
+        """The last entry of the log."""
+        return self.raft.log.last_index()
+
+    @property
+    def applied(self) -> int:
+        """The last entry that was handed out and advanced over."""
+        return self.raft.log.applied
+
     def matches(self, index: int, term: int) -> bool:
         """Whether the log holds this entry in this term."""
         return self.raft.log.match_term(index, term)

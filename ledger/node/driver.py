@@ -202,17 +202,17 @@ class Driver:
     @property
     def term(self) -> int:
         """The ordering's term."""
-        return self._ordering.status().hard_state.term
+        return self._ordering.term
 
     @property
     def is_leader(self) -> bool:
         """Whether this node proposes blocks."""
-        return self._ordering.status().is_leader
+        return self._ordering.is_leader
 
     @property
     def leader(self) -> str:
         """Id of the validator that leads, as far as is known; an empty string otherwise."""
-        return self.tip.membership.find_id(self._ordering.status().lead)
+        return self.tip.membership.find_id(self._ordering.lead)
 
     @property
     def role(self) -> str:
@@ -394,15 +394,24 @@ class Driver:
     def _due_at(self) -> int | None:
         """When something falls due if nothing happens; None for never."""
         moments = [self._proposer.due_at(), self._hand_over_until]
-        if self._others:
+        if self._is_ticking():
             moments.append(self._next_tick_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
     # Tick -----------------------------------------------------------------------------------------
 
+    def _is_ticking(self) -> bool:
+        """Whether the ordering needs time: not that of one that leads nobody, and has left every
+        configuration with others.
+        """
+        if self._others or not self.is_leader:
+            return True
+        conf_state = self._ordering.get_conf_state()
+        return len(conf_state.voters) > 1 or bool(conf_state.voters_outgoing)
+
     def _tick(self) -> None:
         now = self._clock.monotonic_ms()
-        if not self._others or now < self._next_tick_at:
+        if not self._is_ticking() or now < self._next_tick_at:
             return
         interval = self._parts.consensus.heartbeat_interval_ms
         # Time that passed while something took long does not come back.
@@ -513,7 +522,7 @@ class Driver:
         flight = self.flight
         if flight is not None and self.is_in_flight():
             return flight.index - 1
-        return self._ordering.status().applied
+        return self._ordering.applied
 
     def _find_flight(self) -> None:
         """After a start: the block above the tip that the log holds, if any."""

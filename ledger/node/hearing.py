@@ -254,21 +254,20 @@ class Hearing:
             check_message(message)
         except MalformedMessageError as error:
             return str(error)
-        status = ordering.status()
-        if message.term > status.hard_state.term + TERM_STEP_MAX:
+        if message.term > ordering.term + TERM_STEP_MAX:
             return f"a term far ahead: {message.term}"
-        is_current = message.term >= status.hard_state.term
+        is_current = message.term >= ordering.term
         if (
             message.kind is MessageKind.HEARTBEAT
             and is_current
-            and message.commit > status.last_index
+            and message.commit > ordering.last_index
         ):
             return f"a commit index {message.commit} beyond what this log holds"
         if (
             message.kind is MessageKind.APPEND_RESPONSE
             and is_current
             and not message.rejected
-            and message.log_index > status.last_index
+            and message.log_index > ordering.last_index
         ):
             return f"an acknowledgement of {message.log_index}, which was never sent"
         return ""
@@ -305,8 +304,8 @@ class Hearing:
 
     async def _hear_append(self, peer: str, message: Message) -> None:
         ordering = self._driver.ordering
-        state = ordering.status().hard_state
-        if message.term < state.term or message.log_index < state.commit or not message.entries:
+        is_old = message.term < ordering.term or message.log_index < ordering.committed
+        if is_old or not message.entries:
             # Old, or nothing to take: the core answers. What is committed here is never compared
             # with what others send, and so never replaced (R3).
             self._step(message)

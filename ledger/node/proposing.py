@@ -66,7 +66,7 @@ class Proposer:
 
     def _may_propose(self) -> bool:
         return (
-            self._driver.ordering.status().is_leader
+            self._driver.ordering.is_leader
             # Others refuse a block whose proposer does not certify it.
             and not self._driver.no_vote_reason
             and not self._driver.is_in_flight()
@@ -133,6 +133,6 @@ class Proposer:
             return
         self._taken = transactions
         self._driver.checked = block
-        status = self._driver.ordering.status()
-        self._driver.flight = Flight(status.last_index, status.hard_state.term, block.header.height)
+        ordering = self._driver.ordering
+        self._driver.flight = Flight(ordering.last_index, ordering.term, block.header.height)
         self._driver.note_progress()
