@@ -439,6 +439,9 @@ class Driver:
             if heard > self.tip.height:
                 self.catch_up.want(heard, self.hearing.heard_from)
         connected = [peer for peer in self._others if self._parts.links.is_connected(peer)]
+        if self.is_observer and connected:
+            # Nobody tells it of blocks when nothing happens: it asks now and then.
+            self.catch_up.want(self.tip.height + 1, connected[0])
         request = self.catch_up.next_request(self.tip.height, now, connected)
         if request is not None:
             self._parts.links.send(*request)
