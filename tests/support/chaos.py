@@ -369,6 +369,9 @@ class ChaosNetwork:
                 self.kill(*(validator for validator in self.ids if self.runs(validator)))
                 for writer in writers:
                     writer.is_given_up = True
+                # What failed first is told, not that the writers failed after it.
+                with suppress(Exception):
+                    stack.close()
                 raise
 
     def check_nothing_is_certified(self, stream: Stream, name: str = "pending") -> UnavailableError:

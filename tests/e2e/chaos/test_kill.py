@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.chaos import SERVICE_SECONDS_MAX, chaos_network, say, seeded
+from tests.support.chaos import SERVICE_SECONDS_MAX, chaos_network, check_chain, say, seeded
 
 pytestmark = pytest.mark.serial
 
@@ -88,3 +89,22 @@ def test_every_validator_is_killed_again_and_again(
             assert seconds < SERVICE_SECONDS_MAX
             stream.wait_for_more(3)
         network.check(stream)
+
+
+@pytest.mark.long
+def test_a_write_that_is_missing_or_was_not_asked_for_is_noticed(tmp_path: Path) -> None:
+    """The checks themselves: of these two streams neither is the one that was written."""
+    with chaos_network(tmp_path, nodes=1) as network:
+        with network.writing() as stream:
+            stream.wait_for_more(3)
+        chain = network.check(stream)
+        writer = stream.writers[0]
+        last = writer.acknowledged.pop()
+        with pytest.raises(AssertionError, match="applied, not acknowledged"):
+            check_chain(chain, stream)
+        writer.acknowledged.append(replace(last, height=last.height - 1))
+        with pytest.raises(AssertionError, match="lost"):
+            check_chain(chain, stream)
+        writer.acknowledged[-1] = replace(last, transaction_id="00" * 32)
+        with pytest.raises(AssertionError, match="lost"):
+            check_chain(chain, stream)
