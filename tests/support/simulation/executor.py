@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from tests.support.simulation.disk import SimulatedDisk
-from tests.support.simulation.loop import VirtualLoop
+from tests.support.simulation.loop import LoopExecutor, VirtualLoop
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -28,7 +28,7 @@ class _Job:
     done: asyncio.Future[Any]
 
 
-class SimulatedExecutor(Executor):
+class SimulatedExecutor(LoopExecutor):
     """`threads` simulated threads of one process, over its disk."""
 
     def __init__(

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 _T = TypeVar("_T")
 
@@ -71,6 +72,14 @@ class _Handle(asyncio.TimerHandle):
         self.call = call
         self.arguments = arguments
         self.process = self.run_context.get(_PROCESS)
+
+
+class LoopExecutor(Executor):
+    """Threads that are simulated on the loop."""
+
+    @abstractmethod
+    def run(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
+        """The result of some work."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -163,7 +172,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         **_: Any,
     ) -> asyncio.Task[_T]:
         label = None if name is None else str(name)
-        task: asyncio.Task[_T] = asyncio.Task(coro, loop=self, name=label, context=context)  # type: ignore[arg-type]
+        task: asyncio.Task[_T] = asyncio.Task(coro, loop=self, name=label, context=context)
         self._tasks.append(task)
         if len(self._tasks) > 4096:
             self._tasks = [kept for kept in self._tasks if not kept.done()]
@@ -172,9 +181,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[..., _T], *args: object
     ) -> asyncio.Future[_T]:
-        from tests.support.simulation.executor import SimulatedExecutor
-
-        if not isinstance(executor, SimulatedExecutor):
+        if not isinstance(executor, LoopExecutor):
             raise TypeError("threads are not simulated")
         return executor.run(lambda: func(*args))
 
@@ -203,9 +210,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     # Running --------------------------------------------------------------------------------------
 
-    def run_until_complete(self, future: Generator[Any, None, _T] | Any) -> Any:
+    def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
         """Run until a coroutine or future is done; its result. Raises StuckError."""
-        awaited = asyncio.ensure_future(future, loop=self)
+        awaited = asyncio.ensure_future(cast("Awaitable[_T]", future), loop=self)
         self.run_while(lambda: not awaited.done())
         return awaited.result()
 
@@ -264,3 +271,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.now_us = max(self.now_us, timers[0][0])
         while timers and timers[0][0] <= self.now_us:
             self._ready.append(heapq.heappop(timers)[2])
+
+
+def make_loop() -> VirtualLoop:
+    """A loop at time 0, without what asyncio offers beyond callbacks and tasks."""
+    return VirtualLoop()  # type: ignore[abstract]

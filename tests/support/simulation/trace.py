@@ -73,8 +73,6 @@ def describe(message: PeerMessage) -> str:
             return f"blocks? {message.first_height}..{message.last_height}"
         case BlocksMessage():
             return f"blocks {message.first_height} +{len(message.blocks)}"
-        case _:
-            return f"{type(message).__name__} {short(repr(message).encode())}"
 
 
 def describe_raft(message: Message) -> str:

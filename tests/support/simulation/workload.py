@@ -21,6 +21,7 @@ from ledger.model.proofs import ProvenState
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.records import ResourceNameRecord
 from ledger.model.schema import resource_name_key
+from ledger.node.core import NodeCore
 from psetledger.v1 import proofs_pb2
 from tests.support.ledger_execution import LedgerWorld
 from tests.support.simulation.cluster import EPOCH_MS, GoneError, SimulatedCluster
@@ -185,8 +186,8 @@ class Workload:
         name = self.cluster.random.choice([node.name for node in self.cluster.honest])
         state_key = resource_name_key(key)
 
-        async def ask(core: object) -> bytes:
-            node = core.node  # type: ignore[attr-defined]
+        async def ask(core: NodeCore) -> bytes:
+            node = core.node
             await node.confirm_latest(wait_ms=CALL_MS - 100)
             return await node.get_many([state_key])
 
