@@ -11,6 +11,8 @@ must hold afterwards.
 
 How nodes are is asked over the sockets in their homes: that works whatever became of network, clock
 and certificates. What they hold is read through verifying clients that know one validator alone.
+
+Long because what befalls a network and what must hold afterwards are told of one network.
 """
 
 from __future__ import annotations
