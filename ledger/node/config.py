@@ -104,6 +104,13 @@ class ConsensusOptions:
     heartbeat_interval_ms: int = _option(
         100, "How often a leader says that it is there.", low=10, high=60_000
     )
+    log_entries_kept: int = _option(
+        64,
+        "Log entries of certified blocks that stay for validators that lag; who lags more fetches"
+        " certified blocks.",
+        low=1,
+        high=100_000,
+    )
     halt_after_ms: int = _option(
         600_000,
         "When no block has been certified for so long, the validator publishes a signed report.",

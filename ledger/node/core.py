@@ -90,6 +90,8 @@ class Environment:
     """An executor with so many threads, and their name."""
     draw: Draw = draw_number
     """For the ordering's election times."""
+    draw_bytes: Callable[[int], bytes] = secrets.token_bytes
+    """So many bytes that nobody else draws: what tells one question to a quorum from another."""
 
 
 class NodeCore:
@@ -247,6 +249,7 @@ class NodeCore:
                 blocks=self._config.blocks,
                 consensus=self._config.consensus,
                 clock=environment.clock,
+                draw_bytes=environment.draw_bytes,
                 worker=worker,
                 failpoint=environment.failpoint,
             )

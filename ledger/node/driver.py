@@ -143,6 +143,7 @@ class DriverParts:
     blocks: BlockOptions
     consensus: ConsensusOptions
     clock: Clock
+    draw_bytes: Callable[[int], bytes]
     worker: Executor
     failpoint: FailpointHook = pass_by
 
@@ -185,7 +186,7 @@ class Driver:
         self._next_tick_at = now
         self._progress_at = now
         self._snapshots_told_at = now
-        self._reads = ReadBarrier()
+        self._reads = ReadBarrier(parts.draw_bytes)
         self._removed_at: int | None = None
         self._helped_at: int | None = None
         self._halt_watch = HaltWatch(parts.consensus.halt_after_ms)

@@ -9,7 +9,6 @@ serves is not older than the question.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -22,7 +21,7 @@ BARRIERS_COUNT_MAX: Final = 1_024
 class ReadBarrier:
     """The reads of one validator that wait. One thread: the event loop's."""
 
-    def __init__(self, draw_context: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, draw_context: Callable[[int], bytes]) -> None:
         self._draw_context = draw_context
         self._asked: dict[bytes, asyncio.Future[None]] = {}
         self._named: list[tuple[int, asyncio.Future[None]]] = []

@@ -142,7 +142,7 @@ def open_stores(
         votes = VoteRecordStore(
             votes_store, chain_id=rules.chain_id, public_key=keys.vote.public_key
         )
-        chain = ChainStore(chain_store)
+        chain = ChainStore(chain_store, log_entries_kept=config.consensus.log_entries_kept)
         if chain.is_empty:
             initialise_chain(chain, genesis)
         chain.check_genesis(genesis.genesis_hash)

@@ -58,8 +58,12 @@ class ChainHead:
 class ChainStore:
     """One validator's chain store. Reads may come from any thread, writes from one."""
 
-    def __init__(self, store: KeyValueStore) -> None:
-        """Open what is there. Raises CorruptionError."""
+    def __init__(self, store: KeyValueStore, *, log_entries_kept: int = LOG_ENTRIES_KEPT) -> None:
+        """Open what is there. `log_entries_kept` entries of certified blocks stay in the log.
+
+        Raises CorruptionError.
+        """
+        self._log_entries_kept = log_entries_kept
         self.store = store
         self.blocks = BlockStore(store)
         self.state = StateStore(store)
@@ -166,7 +170,7 @@ class ChainStore:
         if conf is not None:
             self._check_conf_index(conf[0])
             self.log.put_conf_state(batch, *conf)
-        self.log.compact(batch, max(0, head.applied_index - LOG_ENTRIES_KEPT))
+        self.log.compact(batch, max(0, head.applied_index - self._log_entries_kept))
         self._write_log(batch)
         self.state.wrote(changes)
         self._head = head
