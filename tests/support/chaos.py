@@ -2,12 +2,14 @@
 """Validators as real processes to which bad things happen, clients that write all the while, and what
 must hold afterwards.
 
-    with chaos_network(tmp_path, nodes=3) as network, network.writing() as stream:
-        stream.wait_for_more(10)
-        network.kill(network.leader())
-        stream.wait_for_more(10)
-        network.start()
-    network.check(stream)
+    with chaos_network(tmp_path, nodes=3) as network:
+        with network.writing() as stream:
+            stream.wait_for_more(10)
+            killed = network.leader()
+            network.kill(killed)
+            stream.wait_for_more(10)
+            network.start(killed)
+        network.check(stream)
 
 How nodes are is asked over the sockets in their homes: that works whatever became of network, clock
 and certificates. What they hold is read through verifying clients that know one validator alone.
