@@ -228,6 +228,10 @@ class Finality:
         executed, tip = provisional.executed, provisional.tip
         block, result = executed.block, executed.result
         self._failpoint(Failpoint.AFTER_CERTIFICATE, provisional.height)
+        if provisional.signature is None:
+            # Of one that does not certify yet: a record that stayed below the chain would silence the
+            # key for ever (R7).
+            self._voter.pledge(decode(Vote, executed.encoded_vote))
         self._chain.certify(
             StoredBlock(
                 height=provisional.height,

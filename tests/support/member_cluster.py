@@ -31,6 +31,7 @@ from ledger.node.clock import SystemClock
 from ledger.node.config import BlockOptions, ConsensusOptions, NodeConfig, NodeOptions
 from ledger.node.core import Environment, NodeCore
 from ledger.node.keys import mark_vote_key_fresh
+from ledger.node.membership import Membership
 from ledger.node.peers import PeerMessage
 from ledger.node.setup import VALIDATOR_FILE
 from ledger.storage.memory import MemoryStore
@@ -125,7 +126,11 @@ class MemberCluster:
         encoded = encode_genesis(self.genesis)
         core = NodeCore(config, self.genesis, encoded, keys, environment, _Links(self, name))
         self.cores[name] = core
-        core.on_membership = lambda _: asyncio.get_running_loop().call_soon(self.connect, name)
+
+        def connect_soon(_: Membership) -> None:
+            asyncio.get_running_loop().call_soon(self.connect, name)
+
+        core.on_membership = connect_soon
         self.tasks[name] = core.start()
         self.connect(name)
         return core

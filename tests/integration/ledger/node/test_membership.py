@@ -166,6 +166,25 @@ def test_a_learner_that_is_removed_ends_without_waiting_for_blocks(tmp_path: Pat
     run(cluster, story)
 
 
+@pytest.mark.parametrize("is_leader", [True, False])
+def test_of_two_one_is_removed_and_the_other_goes_on_alone(tmp_path: Path, is_leader: bool) -> None:
+    cluster = MemberCluster(tmp_path, 2)
+
+    async def story() -> None:
+        await cluster.write()
+        leader = cluster.leader()
+        removed = next(name for name in cluster.names if (name == leader) is is_leader)
+        [left] = {*cluster.names} - {removed}
+        await cluster.remove(removed, at=left)
+        await cluster.write()
+        await cluster.stop(left)
+        cluster.start(left)
+        await cluster.write()
+        assert cluster.active(left) == (left,)
+
+    run(cluster, story)
+
+
 @pytest.mark.parametrize("is_leader_asked", [True, False])
 def test_what_would_leave_too_few_that_answer_never_comes_into_a_block(
     tmp_path: Path, is_leader_asked: bool
