@@ -196,6 +196,30 @@ _INPUT: Final = {
         "Name the directory of one, or leave the option out.",
     ),
     "NODE_UNKNOWN": ("The network has no node of this name.", "See `pset network status`."),
+    "NODE_EXISTS": (
+        "A validator of the network has this name already.",
+        "Choose another name, or leave it out.",
+    ),
+    "NODE_REMOVED": (
+        "The validator was removed, which is final.",
+        "A validator with another name can join: `pset network add-node`.",
+    ),
+    "NODE_NOT_READY": (
+        "A node, or the network, did not come so far in time.",
+        "See its logs and `pset network status`; repeat the command: it goes on where it stopped.",
+    ),
+    "NETWORK_OF_ONE": (
+        "The only validator of a network was made without a listener for others.",
+        "Begin with several: `pset network up --nodes 3`.",
+    ),
+    "NETWORK_FILE": (
+        "network.json is not what a development network holds.",
+        "Put the file back that `pset network up` made, or remove the network.",
+    ),
+    "VALIDATOR_FILE": (
+        "The record that was made with a validator's home is missing or damaged.",
+        "Put the file validator.bin back.",
+    ),
     "LEADER_UNKNOWN": (
         "No validator of the network knows who leads now.",
         "Ask again in some seconds; `pset network status` says whether there is a quorum.",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pset network`: which ledger this machine talks to; a network for development and its processes.
 
-Starting one is in `cli.network_up`, what may befall its validators in `cli.network_faults`, trust roots in
-`cli.network_trust`. This module may import node packages: late, so that SDK-only installations have
+Starting one is in `cli.network_up`, what may befall its validators in `cli.network_faults`, who comes
+and goes in `cli.network_members`, trust roots in `cli.network_trust`. This module may import node packages: late, so that SDK-only installations have
 the others.
 """
 
@@ -20,6 +20,7 @@ from cli.command import PsetGroup
 from cli.context import NETWORK_HERE, CliContext, pass_context
 from cli.errors import ExitCode
 from cli.network_faults import heal, isolate, kill, start
+from cli.network_members import add_node, remove_node
 from cli.network_place import development_directory, dir_option
 from cli.network_removal import remove_network
 from cli.network_trust import add, list_networks, show, use
@@ -48,7 +49,19 @@ def network() -> None:
     """Which ledger this machine talks to; and a network for development."""
 
 
-for _command in (up, kill, start, isolate, heal, add, use, list_networks, show):
+for _command in (
+    up,
+    kill,
+    start,
+    isolate,
+    heal,
+    add_node,
+    remove_node,
+    add,
+    use,
+    list_networks,
+    show,
+):
     network.add_command(_command)
 
 
@@ -64,11 +77,11 @@ for _command in (up, kill, start, isolate, heal, add, use, list_networks, show):
 @pass_context
 def down(context: CliContext, directory: Path | None, purge: bool) -> None:
     """Stop a network for development."""
-    from ledger.node.dev_network import read_genesis
+    from ledger.node.dev_membership import read_members
     from ledger.node.dev_processes import stop_network
 
     place = development_directory(context, directory)
-    genesis = read_genesis(place)
+    members = read_members(place)
     if purge:
         context.confirm(f"remove the network in {place} with its data and keys?")
     with context.output.working("stopping"):
@@ -76,7 +89,7 @@ def down(context: CliContext, directory: Path | None, purge: bool) -> None:
     left: Sequence[str] = ()
     last = f"{place} stays: pset network up --dir {place}"
     if purge:
-        left = remove_network(place, [validator.id for validator in genesis.validators])
+        left = remove_network(place, members.homes)
         last = f"removed {place}"
         if left:
             last = f"removed the network in {place}; left what is not its own: {', '.join(left)}"
@@ -140,11 +153,23 @@ def _views(context: CliContext, directory: Path | None) -> tuple[Sequence[Valida
             # A node is named after its validator and its address.
             answers = {name.split()[0]: status for name, status in client.node_statuses()}
         return view_of_statuses(held, answers), held.genesis.fault_model
+    from ledger.node.dev_membership import read_members
     from ledger.node.dev_processes import network_status
 
+    members = read_members(held.directory)
     states = {state.validator: state for state in network_status(held.directory)}
     found: dict[str, Any] = {}
     for validator, state in states.items():
         found[validator] = state.status if state.status is not None else state.problem
     stopped = {validator for validator, state in states.items() if state.pid is None}
-    return view_of_statuses(held, found, stopped=stopped), held.genesis.fault_model
+    return (
+        view_of_statuses(
+            held,
+            found,
+            stopped=stopped,
+            members={validator.id: validator.organisation for validator in members.current},
+            learners=members.learners,
+            removed={removal.id: removal.height for removal in members.removed},
+        ),
+        held.genesis.fault_model,
+    )

@@ -113,7 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json_errors:
         sys.stderr.write(json.dumps(report) + "\n")
     else:
-        sys.stderr.write(f"{report['code']}: {report['text']}\n{report['remedy']}\n")
+        # Also for who finds it in logs/node.out, and was not there to see the process end.
+        sys.stderr.write(
+            f"{report['code']}: {report['text']}\n{report['remedy']}\nexit code {exit_code}\n"
+        )
     return exit_code
 
 

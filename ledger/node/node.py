@@ -29,6 +29,8 @@ from ledger.storage.chain import ChainStore
 from ledger.storage.errors import CorruptionError
 from ledger.storage.state_store import StateAt
 
+_OUTSIDE: Final = frozenset({"observer", "learner"})
+"""Roles of who takes no part in certifying; who leads says `leader`."""
 _T = TypeVar("_T")
 
 SMALL_READ_KEYS_COUNT_MAX: Final = 16
@@ -173,7 +175,7 @@ class Node:
             chain_id=self._rules.chain_id,
             node_id=self._validator.id,
             organisation=self._validator.organisation,
-            role="validator",
+            role=self._driver.role if self._driver.role in _OUTSIDE else "validator",
             height=tip.height,
             applied_height=tip.height,
             voting=not reason,

@@ -563,7 +563,7 @@ class GetNodeStatusResponse(_message.Message):
     organisation: _builtins.str
     """DID"""
     role: _builtins.str
-    """validator | observer"""
+    """validator | learner | observer"""
     height: _builtins.int
     applied_height: _builtins.int
     voting: _builtins.bool
