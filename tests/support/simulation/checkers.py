@@ -13,8 +13,9 @@
     compaction          the log is compacted up to certified blocks only (R6)
     hard-state          term and commit never fall
 
-The first five are of the crash model: a liar breaks them for who listens to him. A violation is kept;
-the run goes on, so that a trace shows what comes of it.
+The first four are of the crash model: a liar breaks them for who listens to him. Where there are liars a
+vote counts when it was sent, and as if they all had signed it too: a certificate that could be shown is
+one. A violation is kept; the run goes on, so that a trace shows what comes of it.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class Checkers:
         """Vote by height."""
         self.headers: dict[int, bytes] = {}
         """Of certified blocks, as some node stored it."""
+        self._seen_headers: dict[bytes, bytes] = {}
+        """By block hash, of all blocks in logs; kept where there are liars."""
         self._votes: dict[tuple[str, int, int], bytes] = {}
         """By validator, epoch and height."""
         self._voters: dict[bytes, set[str]] = {}
@@ -108,15 +111,21 @@ class Checkers:
     def wrote(self, node: str, store: str, batch: WriteBatch, *, is_durable: bool) -> None:
         """`WriteWatcher`: the batch is in the store already."""
         del is_durable
+        if node in self._liars:
+            return
         if store == "votes":
+            if self._liars:
+                return  # lost in a crash it may be given otherwise: the log may be another then
             for key, value in batch.operations:
                 if key == records.VOTE_KEY and value is not None:
                     record = records.read_vote_record(value)
                     if record.vote:  # else it is a pledge, or none yet
                         self.see_vote(node, record.vote)
             return
-        if store != "chain":
-            return
+        if store == "chain":
+            self._wrote_chain(node, batch)
+
+    def _wrote_chain(self, node: str, batch: WriteBatch) -> None:
         for key, value in batch.operations:
             if value is None:
                 continue
@@ -138,6 +147,9 @@ class Checkers:
 
     def _see_entry(self, node: str, index: int, entry: RawEntry) -> None:
         disk = self._get_disk(node)
+        if self._liars:
+            self._note_block(entry)
+            return
         place = (index, entry.term)
         known = self.entries.setdefault(place, entry)
         if known != entry:
@@ -150,6 +162,15 @@ class Checkers:
         own = sha256(prefix + content).digest()
         if self._prefixes.setdefault(place, own) != own:
             self.fail("log-matching", f"{node}'s log before entry {index} of {entry.term} differs")
+
+    def _note_block(self, entry: RawEntry) -> None:
+        if entry.kind == 0 and entry.data:
+            header, decoded = records.header_of_proposal(entry.data)
+            block_hash = records.block_hash(header)
+            self._seen_headers[block_hash] = header
+            vote = self.certified.get(decoded.height)
+            if vote is not None and ledger_pb2.Vote.FromString(vote).block_hash == block_hash:
+                self._see_header("a certificate", decoded.height, header)
 
     def _find_term(self, disk: Disk, index: int) -> int | None:
         if index == 0:
@@ -166,7 +187,9 @@ class Checkers:
 
     def _see_hard_state(self, node: str, term: int, vote: int, commit: int) -> None:
         before = self._hard_states.get(node, (0, 0, 0))
-        if term < before[0] or commit < before[2]:
+        # Who was fed by a liar falls back to what is certified.
+        has_fallen = commit < before[2] and not self._liars
+        if term < before[0] or has_fallen:
             self.fail("hard-state", f"{node} went back from {before} to {(term, vote, commit)}")
         if term == before[0] and before[1] and vote != before[1]:
             self.fail("hard-state", f"{node} voted for {before[1]} and {vote} in term {term}")
@@ -186,8 +209,10 @@ class Checkers:
             )
 
     def _see_compacted(self, node: str, index: int, term: int) -> None:
-        entry = self.entries.get((index, term))
         disk = self._get_disk(node)
+        if self._liars:
+            return  # logs differ: what was in this one is gone
+        entry = self.entries.get((index, term))
         if entry is None or not entry.data or entry.kind != 0:
             head = disk.value("chain", records.HEAD_KEY)
             if head is not None and index > records.read_head(head)[1]:
@@ -234,6 +259,9 @@ class Checkers:
         height = ledger_pb2.Vote.FromString(vote).height
         if self.certified.setdefault(height, vote) != vote:
             self.fail("one-certificate", f"two votes are certified at height {height}")
+        header = self._seen_headers.get(ledger_pb2.Vote.FromString(vote).block_hash)
+        if header is not None:
+            self._see_header("a certificate", height, header)
         if height > self.certified_height:
             self.certified_height, self.certified_at_us = height, self._now_us()
 
@@ -255,6 +283,11 @@ class Checkers:
         decoded = ledger_pb2.BlockHeader.FromString(header)
         if below is not None and decoded.parent_hash != records.block_hash(below):
             self.fail("one-chain", f"{who}'s block {height} does not follow the one below")
+        above = self.headers.get(height + 1)
+        if above is not None:
+            parent = ledger_pb2.BlockHeader.FromString(above).parent_hash
+            if parent != records.block_hash(header):
+                self.fail("one-chain", f"the block above {who}'s block {height} does not follow it")
 
     # Messages -------------------------------------------------------------------------------------
 

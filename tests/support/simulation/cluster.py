@@ -36,7 +36,7 @@ from tests.support.simulation.checkers import Checkers
 from tests.support.simulation.clock import SimulatedClock
 from tests.support.simulation.disk import SimulatedDisk
 from tests.support.simulation.executor import SimulatedExecutor
-from tests.support.simulation.loop import Process, VirtualLoop
+from tests.support.simulation.loop import Process, make_loop
 from tests.support.simulation.network import NodeLinks, SimulatedNetwork
 from tests.support.simulation.records import Electorate
 from tests.support.simulation.trace import Trace
@@ -112,8 +112,10 @@ class SimulatedCluster:
         scheme: str,
         liars: frozenset[str] = frozenset(),
     ) -> None:
-        self.loop = VirtualLoop()
+        self.loop = make_loop()
         self.random = random
+        self.log_entries_kept = random.choice((1, 3, 8, 64))
+        """With few, who lags for a moment already catches up by certified blocks."""
         self.trace = Trace(self.loop)
         self.genesis = get_genesis(count, fault_model, scheme)
         self.scheme = scheme
@@ -168,11 +170,11 @@ class SimulatedCluster:
     def _boot(self, node: SimulatedNode, process: Process) -> None:
         try:
             core = NodeCore(
-                self._make_config(node),
+                self.make_config(node),
                 self.genesis,
                 encode_genesis(self.genesis),
                 get_keys(node.name, self.scheme),
-                self._make_environment(node, process),
+                self.make_environment(node, process),
                 NodeLinks(self.network, node.name),
             )
         except (NodeError, StorageError) as error:
@@ -183,16 +185,22 @@ class SimulatedCluster:
         self.network.attach(node.name, process, core.listener)
         core.start().add_done_callback(lambda task: self._driver_ended(node, process, task))
 
-    def _make_config(self, node: SimulatedNode) -> NodeConfig:
+    def make_config(self, node: SimulatedNode) -> NodeConfig:
+        """Short times, so that much happens in a run."""
         return NodeConfig(
             home=node.home,
             node=NodeOptions(node.name, "genesis.json"),
-            consensus=ConsensusOptions(election_timeout_ms=ELECTION_MS, heartbeat_interval_ms=100),
+            consensus=ConsensusOptions(
+                election_timeout_ms=ELECTION_MS,
+                heartbeat_interval_ms=100,
+                log_entries_kept=self.log_entries_kept,
+            ),
             blocks=BlockOptions(linger_ms=2, freshness_interval_ms=FRESHNESS_MS),
             admission=AdmissionOptions(threads=1),
         )
 
-    def _make_environment(self, node: SimulatedNode, process: Process) -> Environment:
+    def make_environment(self, node: SimulatedNode, process: Process) -> Environment:
+        """What one run of a node takes from the world."""
         random = self.random
 
         def make_executor(threads: int, name: str) -> Executor:
@@ -206,6 +214,7 @@ class SimulatedCluster:
             failpoint=lambda place, height: self._pass(node, process, place, height),
             make_executor=make_executor,
             draw=random.randint,
+            draw_bytes=random.randbytes,
         )
 
     def _pass(self, node: SimulatedNode, process: Process, place: Failpoint, height: int) -> None:

@@ -39,6 +39,9 @@ class Profile:
     duration_ms: tuple[int, int] = (100, 6_000)
     quality: LinkQuality = LinkQuality()
     """Of the network all the time."""
+    has_liars: bool = False
+    faults_ms: int = 20_000
+    """How long faults go on."""
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
@@ -75,6 +78,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             clock=1,
             quality=LinkQuality(loss_rate=0.01, repeat_rate=0.01, overtake_rate=0.02),
         ),
+        Profile("liars", crash=1, partition=3, one_way=2, clog=2, has_liars=True, faults_ms=12_000),
     )
 }
 
@@ -92,14 +96,14 @@ class Nemesis:
     async def run(self) -> None:
         """Until `is_over`."""
         deeds = self._deeds()
-        while not self.is_over:
+        while True:
             await self._sleep(self._profile.pause_ms)
             if self.is_over:
                 return
             [deed] = self._random.choices([d for d, _ in deeds], [w for _, w in deeds])
             undo = deed()
             if undo is not None:
-                self._cluster.loop.create_task(self._undo_later(undo))
+                _ = self._cluster.loop.create_task(self._undo_later(undo))
 
     def _deeds(self) -> list[tuple[Callable[[], Callable[[], None] | None], int]]:
         profile = self._profile

@@ -92,6 +92,8 @@ class SimulatedNetwork:
         self._ends: dict[str, _End] = {}
         self.quality = LinkQuality()
         self.watchers: list[SendWatcher] = []
+        self.arrival_watchers: list[SendWatcher] = []
+        """Called when a message arrives where somebody listens."""
         self.encoded_rate = 0.3
         """Part of the messages that pass through the encoding of the transport."""
 
@@ -161,6 +163,9 @@ class SimulatedNetwork:
     def _arrive(self, node: str, peer: str, link: _Link, message: PeerMessage) -> None:
         link.under_way_count -= 1
         if not link.is_cut:
+            if peer in self._ends:
+                for watch in self.arrival_watchers:
+                    watch(node, peer, message)
             self._tell(peer, lambda listener: listener.receive(node, message))
 
     def _tell(self, node: str, what: Callable[[PeerListener], None]) -> None:

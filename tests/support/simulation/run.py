@@ -20,12 +20,11 @@ from typing import Final
 from tests.support.simulation import records
 from tests.support.simulation.cluster import ELECTION_MS, SimulatedCluster, fast_disk
 from tests.support.simulation.faults import PROFILES, Nemesis, Profile
+from tests.support.simulation.liars import Conspiracy, find_accused
 from tests.support.simulation.linearizability import Outcome, UndecidedError, find_unexplained
 from tests.support.simulation.loop import StuckError
 from tests.support.simulation.workload import Workload
 
-FAULTS_MS: Final = 20_000
-"""How long faults go on."""
 RECOVERY_TIMEOUTS: Final = 20
 """Election timeouts after the faults within which a new write must be certified."""
 AGREEMENT_TIMEOUTS: Final = 30
@@ -34,6 +33,8 @@ _LOCAL: Final = (b"m", b"l")
 """Keys of a chain store that may differ: single records of the node, and the ordering's log (what was
 compacted when). Certificates may have other signers; they are compared by their vote.
 """
+
+_BY_HEIGHT: Final = (b"h", b"c", b"p", b"r")
 
 Prepare = Callable[[SimulatedCluster], None]
 
@@ -45,6 +46,7 @@ class Setting:
     count: int = 3
     fault_model: str = "crash"
     scheme: str = "ed25519"
+    liars_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,12 @@ class Result:
         return not self.violations
 
 
-def choose_setting(seed: int) -> Setting:
+def choose_setting(seed: int, profile: Profile) -> Setting:
     """Most seeds run three validators; some four, five, or the slower signatures."""
     random = Random(f"setting {seed}")
     kind = random.randrange(10)
+    if profile.has_liars:
+        return Setting(count=4, fault_model="byzantine", liars_count=1)
     if kind < 6:
         return Setting()
     if kind < 8:
@@ -88,14 +92,14 @@ def simulate(
     *,
     setting: Setting | None = None,
     prepare: Prepare | None = None,
-    faults_ms: int = FAULTS_MS,
+    faults_ms: int | None = None,
     is_live: bool = True,
 ) -> Result:
     """Run one seed. `prepare` changes the cluster before it starts; without `is_live` nothing is asked
     of the end but safety.
     """
     chosen = PROFILES[profile] if isinstance(profile, str) else profile
-    where = setting or choose_setting(seed)
+    where = setting or choose_setting(seed, chosen)
     memory = Path("/dev/shm")  # noqa: S108 - faster, where there is one
     directory = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     cluster = SimulatedCluster(
@@ -104,13 +108,23 @@ def simulate(
         count=where.count,
         fault_model=where.fault_model,
         scheme=where.scheme,
+        liars=_choose_liars(seed, where),
     )
     try:
-        return _run(cluster, seed, chosen, where, prepare, faults_ms, is_live=is_live)
+        # One liar can stop the network until people decide.
+        is_live = is_live and where.liars_count == 0
+        return _run(
+            cluster, seed, chosen, where, prepare, faults_ms or chosen.faults_ms, is_live=is_live
+        )
     finally:
         cluster.loop.close()
         shutil.rmtree(directory, ignore_errors=True)
         gc.collect()
+
+
+def _choose_liars(seed: int, setting: Setting) -> frozenset[str]:
+    names = [f"n{number}" for number in range(1, setting.count + 1)]
+    return frozenset(Random(f"liars {seed}").sample(names, setting.liars_count))
 
 
 def _run(
@@ -137,7 +151,7 @@ def _run(
     try:
         key = find_unexplained(workload.history)
     except UndecidedError as error:
-        cluster.trace.note("world", f"linearizability undecided: {error}")
+        cluster.checkers.fail("linearizability", f"undecided: {error}")
     else:
         if key is not None:
             cluster.checkers.fail("linearizability", f"the operations on {key} have no order")
@@ -166,6 +180,8 @@ async def _tell_story(
     for node in cluster.honest:
         cluster.start(node.name)
     clients = workload.start()
+    conspiracy = Conspiracy(cluster)
+    lies = conspiracy.start()
     nemesis = Nemesis(cluster, profile)
     harm = cluster.loop.create_task(nemesis.run())
     await asyncio.sleep(faults_ms / 1000)
@@ -173,9 +189,11 @@ async def _tell_story(
     _heal(cluster)
     if is_live:
         await _check_alive(cluster, workload)
-    workload.is_over = True
-    await asyncio.gather(harm, *clients)
+    workload.is_over = conspiracy.is_over = True
+    await asyncio.gather(harm, *clients, *lies)
     _heal(cluster)  # what was to be undone later is done now
+    if cluster.liars:
+        _check_honest(cluster, workload)
     if is_live:
         await _check_agreement(cluster)
         _check_end(cluster, workload)
@@ -204,6 +222,7 @@ async def _check_alive(cluster: SimulatedCluster, workload: Workload) -> None:
 
 async def _check_agreement(cluster: SimulatedCluster) -> None:
     """All validators reach one height and stay there for a moment."""
+    heights: dict[str, int] = {}
     until_us = cluster.loop.now_us + AGREEMENT_TIMEOUTS * ELECTION_MS * 1000
     while cluster.loop.now_us < until_us:
         heights = {
@@ -228,8 +247,47 @@ def _check_end(cluster: SimulatedCluster, workload: Workload) -> None:
             cluster.checkers.fail("equal-stores", f"{first} and {other} differ: {fault}")
 
 
+def _check_honest(cluster: SimulatedCluster, workload: Workload) -> None:
+    """As far as honest validators have come they say the same, and accuse nobody honest."""
+    stores = {node.name: node.disk.snapshot("chain") for node in cluster.honest}
+    heads = {
+        name: records.read_head(store[records.HEAD_KEY])[0]
+        for name, store in stores.items()
+        if records.HEAD_KEY in store
+    }
+    for name, height in heads.items():
+        _check_acknowledged(cluster, workload, name, stores[name], up_to=height)
+        for other, other_height in heads.items():
+            low = min(height, other_height)
+            fault = _find_difference(
+                _get_blocks(stores[name], low), _get_blocks(stores[other], low)
+            )
+            if fault:
+                cluster.checkers.fail("equal-stores", f"{name} and {other} differ: {fault}")
+    for write in workload.acknowledged:
+        if write.height > heads.get(write.node, 0):
+            cluster.checkers.fail("lost", f"{write.node} lacks a write that it acknowledged")
+    for node in cluster.honest:
+        for accused in find_accused(node.disk.snapshot("evidence")) - cluster.liars:
+            cluster.checkers.fail("evidence", f"{node.name} holds proof against honest {accused}")
+
+
+def _get_blocks(store: dict[bytes, bytes], up_to: int) -> dict[bytes, bytes]:
+    """Headers, certificates, proposals and receipts up to a height."""
+    return {
+        key: value
+        for key, value in store.items()
+        if key[:1] in _BY_HEIGHT and len(key) == 9 and int.from_bytes(key[1:], "big") <= up_to
+    }
+
+
 def _check_acknowledged(
-    cluster: SimulatedCluster, workload: Workload, name: str, store: dict[bytes, bytes]
+    cluster: SimulatedCluster,
+    workload: Workload,
+    name: str,
+    store: dict[bytes, bytes],
+    *,
+    up_to: int | None = None,
 ) -> None:
     places: dict[bytes, list[tuple[int, int]]] = {}
     codes: dict[tuple[int, int], int] = {}
@@ -243,13 +301,16 @@ def _check_acknowledged(
             for index, receipt in enumerate(records.read_receipts(value)):
                 codes[height, index] = receipt.code
     for write in workload.acknowledged:
+        if up_to is not None and write.height > up_to:
+            continue
         held = places.get(write.transaction_id, [])
         place = (write.height, write.index)
         if place not in held:
             cluster.checkers.fail(
                 "lost", f"{name} lacks a write that {write.node} acknowledged at {place}"
             )
-        elif held != [place]:
+        elif held != [place] and not cluster.liars:
+            # A liar's block may hold it again: then it has the first one's receipt and no effect.
             cluster.checkers.fail("twice", f"{name} holds one write at {held}")
         elif codes.get(place) != write.code:
             cluster.checkers.fail("receipt", f"{name} has another receipt at {place}")
