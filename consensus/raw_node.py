@@ -185,6 +185,11 @@ class RawNode:
         return self.raft.role is Role.LEADER
 
     @property
+    def is_handing_over(self) -> bool:
+        """Whether this leader has asked another to lead, and takes no proposals meanwhile."""
+        return self.raft.lead_transferee != NO_NODE
+
+    @property
     def lead(self) -> int:
         """Who leads, as far as is known."""
         return self.raft.lead

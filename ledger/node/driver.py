@@ -167,7 +167,9 @@ class Driver:
         self._election_ms = election_ms
         self.certifier = Certifier(self, parts)
         self.catch_up = CatchUp(answer_ms=2 * election_ms)
-        self.forwarding = Forwarding(parts.pool, parts.links, resend_ms=2 * election_ms)
+        self.forwarding = Forwarding(
+            parts.pool, parts.links, resend_ms=2 * election_ms, time_ms=parts.clock.time_ms
+        )
         self.hearing = Hearing(self, parts)
         self.provisional: Provisional | None = None
         self.flight: Flight | None = None

@@ -5,11 +5,13 @@ Rules of this file:
 - A transaction stays in the own pool until it is certified or refused for good; whoever leads is told
   of it, again when somebody else does or when nothing was heard for a while. The leader knows it by
   its id, so it comes into one block however often it is sent.
-- A refusal counts only when waiting would not change it.
+- A refusal counts only when waiting would not change it. That a transaction expired is nobody's word
+  alone: the leader's clock may be the wrong one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ledger.api.ports import ApiError, Submitted
@@ -26,6 +28,9 @@ from ledger.node.pool import Pending, TransactionPool
 FORWARD_SIZE_MAX: Final = 1024 * 1024
 """Bytes of transactions in one message, unless the first alone is larger."""
 
+EXPIRED_MS: Final = 10_000
+"""So long after its expiry a transaction is waited for: clocks differ."""
+
 _TEMPORARY: Final = frozenset(
     {
         ReceiptCode.NOT_READY,
@@ -40,8 +45,18 @@ _TEMPORARY: Final = frozenset(
 class Forwarding:
     """Hands a pool's transactions to the leader. One thread."""
 
-    def __init__(self, pool: TransactionPool, links: PeerLinks, *, resend_ms: int) -> None:
-        """`resend_ms` is after how long without a certificate a transaction is sent again."""
+    def __init__(
+        self,
+        pool: TransactionPool,
+        links: PeerLinks,
+        *,
+        resend_ms: int,
+        time_ms: Callable[[], int],
+    ) -> None:
+        """`resend_ms` is after how long without a certificate a transaction is sent again; `time_ms`
+        this machine's clock.
+        """
+        self._time_ms = time_ms
         self._pool = pool
         self._links = links
         self._resend_ms = resend_ms
@@ -59,6 +74,7 @@ class Forwarding:
         elif now_ms >= self._looked_at + self._resend_ms:
             self._looked_at = now_ms
             self._pool.take_new()
+            self._give_up_expired()
             self._send(
                 [p for p in self._pool.pendings() if now_ms >= p.forwarded_at + self._resend_ms],
                 now_ms,
@@ -88,8 +104,17 @@ class Forwarding:
                 pending = self._pool.find(result.transaction_id)
                 if pending is not None:
                     pending.accept()
+            elif result.code is ReceiptCode.EXPIRED:
+                # The leader's clock is one of several, and a block that is on its way may hold it.
+                self._give_up_expired()
             elif result.code not in _TEMPORARY:
                 self._pool.refuse(result.transaction_id, ApiError(result.code, result.text))
+
+    def _give_up_expired(self) -> None:
+        """Forget what expired by this machine's clock too; who waits is told to look it up."""
+        limit = self._time_ms() - EXPIRED_MS
+        for pending in [p for p in self._pool.pendings() if p.transaction.body.expires_at < limit]:
+            self._pool.give_up(pending.transaction.transaction_id)
 
     def _send(self, pendings: list[Pending], now_ms: int) -> None:
         batch: list[bytes] = []

@@ -271,6 +271,10 @@ class TransactionPool:
         """Forget a transaction that cannot come into a block, and tell who waits."""
         self._end(transaction_id, refusal)
 
+    def give_up(self, transaction_id: bytes) -> None:
+        """Forget a transaction that may have come into a block or not; who waits looks it up."""
+        self._end(transaction_id, Unanswered.LOOK_UP)
+
     def _end(self, transaction_id: bytes, answer: Answer) -> None:
         pending = self._pending.pop(transaction_id, None)
         if pending is not None:

@@ -67,6 +67,7 @@ class Proposer:
     def _may_propose(self) -> bool:
         return (
             self._driver.ordering.is_leader
+            and not self._driver.ordering.is_handing_over
             # Others refuse a block whose proposer does not certify it.
             and not self._driver.no_vote_reason
             and not self._driver.is_in_flight()

@@ -11,19 +11,21 @@ from ledger.api.ports import ApiError, Submitted
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.transaction import TransactionBody
 from ledger.model.transaction_check import CheckedTransaction
-from ledger.node.forwarding import FORWARD_SIZE_MAX, Forwarding, make_answer
+from ledger.node.forwarding import EXPIRED_MS, FORWARD_SIZE_MAX, Forwarding, make_answer
 from ledger.node.peers import FORWARD_COUNT_MAX, ForwardAnswer, ForwardMessage, ForwardResult
 from ledger.node.pool import Pending, TransactionPool, Unanswered
 from tests.support.node_harness import RecordingLinks
 
 RESEND_MS = 1_000
 NOW = 50_000
+EXPIRES_AT = 1_760_000_000_000
 
 
 def make_transaction(number: int, size: int = 0) -> CheckedTransaction:
     encoded = b"%d" % number
     encoded += bytes(max(0, size - len(encoded)))
-    return CheckedTransaction(sha256(encoded).digest(), encoded, TransactionBody(author="a"), b"")
+    body = TransactionBody(author="a", expires_at=EXPIRES_AT)
+    return CheckedTransaction(sha256(encoded).digest(), encoded, body, b"")
 
 
 class Case:
@@ -32,7 +34,10 @@ class Case:
             count_max=9_999, size_bytes_max=2**30, author_count_max=9_999, author_bytes_max=2**30
         )
         self.links = RecordingLinks()
-        self.forwarding = Forwarding(self.pool, self.links, resend_ms=RESEND_MS)
+        self.time = EXPIRES_AT - 1
+        self.forwarding = Forwarding(
+            self.pool, self.links, resend_ms=RESEND_MS, time_ms=lambda: self.time
+        )
 
     def add(self, number: int, size: int = 0) -> Pending:
         return self.pool.add(make_transaction(number, size))
@@ -129,11 +134,11 @@ def test_a_final_refusal_ends_it_and_is_told() -> None:
         pending = case.add(1)
         waits = (pending.join(), pending.join_accepted())
         case.forward(NOW)
-        case.answer(pending, ReceiptCode.EXPIRED, "n2")
+        case.answer(pending, ReceiptCode.NOT_AUTHORISED, "n2")
         for wait in waits:
             refusal = await wait
             assert isinstance(refusal, ApiError)
-            assert (refusal.code, refusal.text) == (ReceiptCode.EXPIRED, "why")
+            assert (refusal.code, refusal.text) == (ReceiptCode.NOT_AUTHORISED, "why")
         assert len(case.pool) == 0
         assert case.forward(NOW + 9 * RESEND_MS) == []
 
@@ -146,17 +151,45 @@ def test_only_the_leader_answers() -> None:
         pending = case.add(1)
         accepted = pending.join_accepted()
         case.forward(NOW)
-        for code in (ReceiptCode.EXPIRED, None):
+        for code in (ReceiptCode.NOT_AUTHORISED, None):
             case.answer(pending, code, "n3")
         assert not accepted.done()
         assert not pending.is_accepted
         assert len(case.pool) == 1
         case.forwarding.pause()
-        case.answer(pending, ReceiptCode.EXPIRED, "n2")
-        case.answer(pending, ReceiptCode.EXPIRED, "")
+        case.answer(pending, ReceiptCode.NOT_AUTHORISED, "n2")
+        case.answer(pending, ReceiptCode.NOT_AUTHORISED, "")
         assert len(case.pool) == (0 if accepted.done() else 1)
 
     asyncio.run(scenario())
+
+
+def test_that_it_expired_is_not_the_leaders_word_alone() -> None:
+    async def scenario() -> None:
+        case = Case()
+        pending = case.add(1)
+        wait = pending.join()
+        case.forward(NOW)
+        case.answer(pending, ReceiptCode.EXPIRED, "n2")
+        case.time = EXPIRES_AT + EXPIRED_MS
+        case.answer(pending, ReceiptCode.EXPIRED, "n2")
+        assert not wait.done()
+        assert case.forward(NOW + RESEND_MS + 1) == [("n2", (1,))]
+        case.time += 1
+        case.answer(pending, ReceiptCode.EXPIRED, "n2")
+        assert await wait is Unanswered.LOOK_UP, "a block on its way may hold it"
+        assert len(case.pool) == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_expired_long_ago_is_not_sent_again() -> None:
+    case = Case()
+    case.add(1)
+    case.forward(NOW)
+    case.time = EXPIRES_AT + EXPIRED_MS + 1
+    assert case.forward(NOW + 2 * RESEND_MS) == []
+    assert not case.pool.has_pending
 
 
 def test_acceptance_is_told_to_who_wants_no_more() -> None:
