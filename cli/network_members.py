@@ -5,14 +5,13 @@ Through the ledger's own transactions, as on any network: the authority admits a
 catches up, proves with its vote key that it has a recent block and is activated; two blocks later it
 certifies. The directory is noted after each step (`ledger.node.dev_membership`), and each step is
 skipped when the ledger says that it was done: a command that was interrupted is repeated and goes on.
-
 May import node packages, late.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,11 @@ import click
 
 from cli.command import PsetCommand
 from cli.context import CliContext, pass_context
-from cli.errors import CommandError, ExitCode
+from cli.errors import CommandError
 from cli.network_faults import LEADER, choose_nodes
 from cli.network_place import development_directory, dir_option
 from cli.network_quorum import Quorum
+from cli.network_waiting import POLL_SECONDS, wait_for, wait_for_height, wait_until_ended
 from cli.output import details, table
 from ledger.model.genesis import organisation_did
 from sdk.errors import RefusedError
@@ -33,7 +33,6 @@ from sdk.errors import RefusedError
 if TYPE_CHECKING:
     from ledger.model.records import MemberRecord
     from ledger.node.dev_membership import Members
-    from ledger.node.node_state import NodeState
     from sdk.client import LedgerClient
     from sdk.operations import ActivateValidator
     from sdk.results import Organisation, Receipt
@@ -42,11 +41,8 @@ AUTHORITY: Final = "saqa"
 """Whose admin key changes the validators of a development network."""
 CHANGE_DELAY: Final = 2
 """Blocks from a change to the first that the new set certifies (docs/protocol.md, section 9)."""
-STEP_SECONDS_MAX: Final = 120.0
-"""How long one step of a node may take, such as catching up."""
 LINKS_SECONDS_MAX: Final = 10.0
 """How long a newcomer's links may take to stand before "it does not answer" is believed."""
-POLL_SECONDS: Final = 0.1
 _QUORUM: Final = "WOULD_LOSE_QUORUM"
 
 
@@ -108,12 +104,23 @@ def add_node(
         member = _admit(authority, place, chosen, organisation.did, steps)
     with _acting(context, place, organisation.short_name) as owner:
         _catch_up(context, owner, place, chosen)
-        if not _is_active(member):
+        if not member.activated_height:
             _activate(owner, place, chosen, replaces, steps)
         else:
             steps.add("activated", member.activated_height, "before")
         _note_activation(owner, place, chosen)
-    _wait_until_certifying(place, chosen, steps)
+    activated = steps.height("activated") or 0
+    wait_for(
+        place,
+        chosen,
+        lambda state: (
+            state.status is not None
+            and state.status.voting
+            and state.status.height >= activated + CHANGE_DELAY
+        ),
+        f"{chosen} does not certify yet",
+    )
+    steps.add("certifying", activated + CHANGE_DELAY, "from this block on")
     _show_added(context, place, chosen, replaces, steps)
 
 
@@ -158,8 +165,8 @@ def remove_node(context: CliContext, node: str, directory: Path | None) -> None:
     was_active = node not in members.learners
     if was_active:
         with context.output.working("waiting until the others certify without it"):
-            _wait_for_height(place, height + CHANGE_DELAY)
-    last_words = _wait_until_ended(context, place, node) if ran else ""
+            wait_for_height(place, height + CHANGE_DELAY)
+    last_words = wait_until_ended(context, place, node) if ran else ""
     left = read_members(place)
     quorum = Quorum(len(left.active), left.genesis.fault_model)
     counts_from = height + CHANGE_DELAY if was_active else height
@@ -293,10 +300,6 @@ def _read_member(client: LedgerClient, name: str) -> MemberRecord | None:
     return None if value is None else decode(MemberRecord, value, size_max=STATE_VALUE_SIZE_MAX)
 
 
-def _is_active(member: MemberRecord) -> bool:
-    return bool(member.activated_height)
-
-
 def _find_organisation(
     client: LedgerClient,
     place: Path,
@@ -371,7 +374,7 @@ def _admit(
 
         note_removed(place, name, member.removed_height)
         raise _removed(read_members(place), name)
-    if not _is_active(member):
+    if not member.activated_height:
         note_learner(place, name)
     steps.add("admitted", member.admitted_height, f"as number {member.number}, a learner")
     return member
@@ -384,7 +387,7 @@ def _catch_up(context: CliContext, client: LedgerClient, place: Path, name: str)
     with context.output.working(f"starting {name}, waiting until it has caught up"):
         start_network(place, only={name})
         target = client.head().height
-        _wait_for(
+        wait_for(
             place,
             name,
             lambda state: (
@@ -402,7 +405,7 @@ def _activate(
 ) -> None:
     """Prove that it has a recent block, and let the ledger activate it."""
     head = client.head()
-    state = _wait_for(
+    state = wait_for(
         place,
         name,
         lambda state: state.status is not None and state.status.height >= head.height,
@@ -462,103 +465,6 @@ def _note_activation(client: LedgerClient, place: Path, name: str) -> None:
         replaced = _read_member(client, member.replaces)
         assert replaced is not None, "who was replaced was a member"
         note_removed(place, member.replaces, replaced.removed_height)
-
-
-# At the nodes -------------------------------------------------------------------------------------
-
-
-def _wait_until_certifying(place: Path, name: str, steps: _Steps) -> None:
-    activated = steps.height("activated") or 0
-    _wait_for(
-        place,
-        name,
-        lambda state: (
-            state.status is not None
-            and state.status.voting
-            and state.status.height >= activated + CHANGE_DELAY
-        ),
-        f"{name} does not certify yet",
-    )
-    steps.add("certifying", activated + CHANGE_DELAY, "from this block on")
-
-
-def _wait_for(
-    place: Path, name: str, condition: Callable[[NodeState], bool], problem: str
-) -> NodeState:
-    """Until a node says so.
-
-    Raises:
-        CommandError: NODE_NOT_READY: it has ended, or it takes too long.
-    """
-    from ledger.node.dev_membership import read_members
-    from ledger.node.dev_processes import read_last_words
-    from ledger.node.node_state import get_node_state
-
-    held = read_members(place).find(name)
-    certificate = None if held is None else held.tls_certificate
-    deadline = time.monotonic() + STEP_SECONDS_MAX
-    while True:
-        state = get_node_state(place / name, certificate)
-        if condition(state):
-            return state
-        if state.pid is None:
-            problem = f"{name} ended: {read_last_words(place / name)}"
-        if state.pid is None or time.monotonic() > deadline:
-            raise CommandError(
-                problem,
-                code="NODE_NOT_READY",
-                remedy=f"See {place / name / 'logs'} and `pset network status`; then repeat this"
-                " command: it goes on where it stopped.",
-                exit_code=ExitCode.CANNOT_TELL,
-            )
-        time.sleep(POLL_SECONDS)
-
-
-def _wait_for_height(place: Path, height: int) -> None:
-    """Until somebody has certified it.
-
-    Raises:
-        CommandError: NODE_NOT_READY.
-    """
-    from ledger.node.dev_processes import network_status
-
-    deadline = time.monotonic() + STEP_SECONDS_MAX
-    while not any(
-        state.status is not None and state.status.height >= height
-        for state in network_status(place)
-    ):
-        if time.monotonic() > deadline:
-            raise CommandError(
-                f"block {height} is not certified",
-                code="NODE_NOT_READY",
-                remedy="See `pset network status`: is there a quorum? Then repeat this command.",
-                exit_code=ExitCode.CANNOT_TELL,
-            )
-        time.sleep(POLL_SECONDS)
-
-
-def _wait_until_ended(context: CliContext, place: Path, name: str) -> str:
-    """What it said at its end.
-
-    Raises:
-        CommandError: NODE_NOT_STOPPING.
-    """
-    from ledger.node.dev_processes import read_last_words
-    from ledger.node.process import find_process
-
-    deadline = time.monotonic() + STEP_SECONDS_MAX
-    with context.output.working(f"waiting until {name} ends"):
-        while find_process(place / name) is not None:
-            if time.monotonic() > deadline:
-                raise CommandError(
-                    f"{name} is removed, and its process does not end",
-                    code="NODE_NOT_STOPPING",
-                    remedy=f"See {place / name / 'logs'}; end it with `pset node stop --dir"
-                    f" {place / name}`. It certifies nothing any more.",
-                    exit_code=ExitCode.CANNOT_TELL,
-                )
-            time.sleep(POLL_SECONDS)
-    return read_last_words(place / name)
 
 
 def _show_added(
