@@ -95,10 +95,13 @@ class Forwarding:
         """Nobody leads, as far as is known: whoever does next is told of everything."""
         self._leader, self._is_leading = "", False
 
-    def take_answer(self, peer: str, answer: ForwardAnswer) -> None:
-        """What the leader says of transactions sent to it."""
+    def take_answer(self, peer: str, answer: ForwardAnswer) -> bool:
+        """What the leader says of transactions sent to it; whether its clock is another than this
+        machine's.
+        """
         if peer != self._leader:
-            return
+            return False
+        is_clock_other = False
         for result in answer.results:
             if result.code is None:
                 pending = self._pool.find(result.transaction_id)
@@ -107,8 +110,14 @@ class Forwarding:
             elif result.code is ReceiptCode.EXPIRED:
                 # The leader's clock is one of several, and a block that is on its way may hold it.
                 self._give_up_expired()
+                pending = self._pool.find(result.transaction_id)
+                is_clock_other |= (
+                    pending is not None
+                    and pending.transaction.body.expires_at > self._time_ms() + EXPIRED_MS
+                )
             elif result.code not in _TEMPORARY:
                 self._pool.refuse(result.transaction_id, ApiError(result.code, result.text))
+        return is_clock_other
 
     def _give_up_expired(self) -> None:
         """Forget what expired by this machine's clock too; who waits is told to look it up."""

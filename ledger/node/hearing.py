@@ -60,6 +60,10 @@ ROUND_COUNT_MAX: Final = 256
 """Messages looked at before the ordering's work is done again."""
 CLOCK_AHEAD_MS_MAX: Final = 10_000
 """How far a block's time may lie ahead of this machine's clock when it is seen first."""
+IGNORED_TIMEOUTS_COUNT: Final = 4
+"""Election timeouts for which a leader that was refused is not followed: longer than its followers take
+to stand for election (up to two), and than it takes to see that a quorum has left it.
+"""
 TERM_STEP_MAX: Final = 2**32
 """How far ahead a term may be: no network has so many elections."""
 
@@ -173,7 +177,9 @@ class Hearing:
             case CertificateMessage():
                 self._hear_certificate(peer, message)
             case ForwardAnswer():
-                self._driver.forwarding.take_answer(peer, message)
+                if self._driver.forwarding.take_answer(peer, message):
+                    # As with a block from the future: if a quorum thinks so, another leads.
+                    self._refuse_leader(peer, "by its clock has expired what has not by this one")
             case BlocksMessage():
                 self._driver.catch_up.take(peer, message)
             case ForwardMessage() | BlocksRequest():
@@ -293,10 +299,11 @@ class Hearing:
         _log.warning("refused from=%s reason=%s", peer, reason)
 
     def _refuse_leader(self, peer: str, reason: str) -> None:
-        """R8: not stepped, not acknowledged, not followed for an election time."""
+        """R8: not stepped, not acknowledged, not followed for a while."""
         self._refuse(peer, reason)
         now = self._parts.clock.monotonic_ms()
-        self._ignored[peer] = now + self._parts.consensus.election_timeout_ms
+        timeout_ms = self._parts.consensus.election_timeout_ms
+        self._ignored[peer] = now + IGNORED_TIMEOUTS_COUNT * timeout_ms
         if self._driver.leader == peer:
             self._driver.ordering.forget_leader()
 

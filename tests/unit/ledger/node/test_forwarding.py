@@ -51,9 +51,10 @@ class Case:
             if isinstance(message, ForwardMessage)
         ]
 
-    def answer(self, pending: Pending, code: ReceiptCode | ApiReason | None, of: str) -> None:
+    def answer(self, pending: Pending, code: ReceiptCode | ApiReason | None, of: str) -> bool:
+        """Whether the leader's clock is another."""
         result = ForwardResult(pending.transaction.transaction_id, code, "why")
-        self.forwarding.take_answer(of, ForwardAnswer((result,)))
+        return self.forwarding.take_answer(of, ForwardAnswer((result,)))
 
 
 def test_a_transaction_is_sent_once_until_it_is_time_again() -> None:
@@ -170,9 +171,12 @@ def test_that_it_expired_is_not_the_leaders_word_alone() -> None:
         pending = case.add(1)
         wait = pending.join()
         case.forward(NOW)
-        case.answer(pending, ReceiptCode.EXPIRED, "n2")
+        case.time = EXPIRES_AT - EXPIRED_MS - 1
+        assert case.answer(pending, ReceiptCode.EXPIRED, "n2"), "that leader's clock is ahead"
+        case.time = EXPIRES_AT - EXPIRED_MS
+        assert not case.answer(pending, ReceiptCode.EXPIRED, "n2"), "clocks differ a little"
         case.time = EXPIRES_AT + EXPIRED_MS
-        case.answer(pending, ReceiptCode.EXPIRED, "n2")
+        assert not case.answer(pending, ReceiptCode.EXPIRED, "n2")
         assert not wait.done()
         assert case.forward(NOW + RESEND_MS + 1) == [("n2", (1,))]
         case.time += 1

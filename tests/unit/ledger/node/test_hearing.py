@@ -22,6 +22,7 @@ from ledger.model.operations import AddSite
 from ledger.model.proofs import CertifiedHead
 from ledger.node.hearing import (
     CLOCK_AHEAD_MS_MAX,
+    IGNORED_TIMEOUTS_COUNT,
     INBOX_COUNT_MAX,
     INBOX_SIZE_MAX,
     TERM_STEP_MAX,
@@ -80,7 +81,7 @@ async def refuse(node: HeardNode, peer: str, *messages: PeerMessage) -> None:
 
 async def refuse_leader(node: HeardNode, *messages: PeerMessage) -> None:
     """A leader's block is refused: nothing moves, nothing is acknowledged, and it leads no more here
-    until an election time is over.
+    for some election times.
     """
     driver, clock = node.core.driver, node.harness.clock
     before = node.state_but_leader()
@@ -92,7 +93,10 @@ async def refuse_leader(node: HeardNode, *messages: PeerMessage) -> None:
     # Not followed for a while, though what it says now is good.
     good = node.append(node.block().proposal)
     await refuse(node, LEADER, node.heartbeat(0), good)
-    clock.now_ms += node.harness.config.consensus.election_timeout_ms
+    timeout_ms = node.harness.config.consensus.election_timeout_ms
+    clock.now_ms += IGNORED_TIMEOUTS_COUNT * timeout_ms - 1
+    await refuse(node, LEADER, node.heartbeat(0))
+    clock.now_ms += 1
     await node.hear(LEADER, node.heartbeat(0))
     assert driver.leader == LEADER
 
