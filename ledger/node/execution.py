@@ -13,8 +13,10 @@ from ledger.model.block import Vote, VotePhase
 from ledger.model.codec import encode
 from ledger.model.genesis import Genesis, genesis_header
 from ledger.model.hashes import compute_block_hash
+from ledger.model.json_fields import FieldError
 from ledger.model.merkle_log import CompactRange, leaf_hash
 from ledger.model.state_proof import key_hash, value_hash
+from ledger.model.wire import EncodingError
 from ledger.node.membership import Membership
 from ledger.node.proposals import CheckedBlock
 from ledger.node.tip import Tip
@@ -48,7 +50,11 @@ def execute(chain: ChainStore, tip: Tip, block: CheckedBlock, applied_index: int
     Raises CorruptionError for a damaged store.
     """
     header = block.header
-    result = execute_block(NewestState(chain.state), header, block.transactions)
+    try:
+        result = execute_block(NewestState(chain.state), header, block.transactions)
+    except (EncodingError, FieldError) as error:
+        # The transactions were checked: what cannot be read is in the state.
+        raise CorruptionError(STORE_CORRUPT, f"the state: {error}") from error
     version, root = tip.state_version, tip.state_root
     new_nodes: list[tuple[bytes, bytes]] = []
     stale_node_keys: list[bytes] = []

@@ -20,6 +20,7 @@ from ledger.model.genesis import Genesis, GenesisError, decode_genesis, genesis_
 from ledger.model.limits import GENESIS_SIZE_MAX
 from ledger.model.merkle_log import CompactRange
 from ledger.model.proofs import CertifiedHead
+from ledger.model.wire import EncodingError
 from ledger.node.config import NodeConfig
 from ledger.node.errors import NodeError, usage_error
 from ledger.node.evidence import EVIDENCE_DIRECTORY
@@ -196,10 +197,14 @@ def _check(
             raise CorruptionError(STORE_CORRUPT, f"the state tree: {error}") from error
 
     opened = check_chain(chain, votes.latest, compute_state_root)
-    certified_by, validators, next_validators = (
-        read_validators(chain, chain.state.version_at(max(0, opened.header.height - back)))
-        for back in (2, 1, 0)
-    )
+    try:
+        certified_by, validators, next_validators = (
+            read_validators(chain, chain.state.version_at(max(0, opened.header.height - back)))
+            for back in (2, 1, 0)
+        )
+        membership = read_membership(chain, chain.head.state_version)
+    except EncodingError as error:
+        raise CorruptionError(STORE_CORRUPT, f"the members in the state: {error}") from error
     if opened.header.height == 0:
         if opened.encoded_header != encode(genesis_header(genesis)):
             raise CorruptionError(
@@ -228,6 +233,6 @@ def _check(
         certified_by=certified_by,
         validators=validators,
         next_validators=next_validators,
-        membership=read_membership(chain, head.state_version),
+        membership=membership,
     )
     return OpenedStores(chain, votes, tip, opened.no_vote_reason, evidence, opened.voted_index)
