@@ -21,9 +21,11 @@ from ledger.model.proofs import ProvenState
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.records import ResourceNameRecord
 from ledger.model.schema import resource_name_key
+from ledger.model.state_proof import StateProofError, verify_inclusion, verify_non_inclusion
 from ledger.node.core import NodeCore
-from psetledger.v1 import proofs_pb2
+from psetledger.v1 import ledger_pb2, proofs_pb2
 from tests.support.ledger_execution import LedgerWorld
+from tests.support.simulation import records
 from tests.support.simulation.cluster import EPOCH_MS, GoneError, SimulatedCluster
 from tests.support.simulation.linearizability import Kind, Operation, Outcome
 from tests.support.simulation.records import Electorate
@@ -167,8 +169,6 @@ class Workload:
         proof = proofs_pb2.TransactionProof.FromString(answer.proof)
         certificate, header = proof.head.certificate, proof.head.header
         self.cluster.checkers.see_certificate(f"a client of {name}", certificate, header)
-        from psetledger.v1 import ledger_pb2
-
         receipt = ledger_pb2.Receipt.FromString(proof.receipt)
         self.acknowledged.append(
             Acknowledged(answer.transaction_id, receipt.height, receipt.index, receipt.code, name)
@@ -200,7 +200,18 @@ class Workload:
         self.cluster.checkers.see_certificate(
             f"a reader at {name}", state.head.certificate, state.head.header
         )
-        value = state.entries[0].value
+        vote = ledger_pb2.Vote.FromString(records.vote_of(state.head.certificate))
+        [entry] = state.entries
+        value = entry.value
+        try:
+            assert entry.proof is not None
+            if value:
+                verify_inclusion(vote.state_root, state_key, value, entry.proof)
+            else:
+                verify_non_inclusion(vote.state_root, state_key, entry.proof)
+        except StateProofError as error:
+            self.cluster.checkers.fail("proof", f"{name} proves no answer: {error}")
+            return None
         number = decode(ResourceNameRecord, value).child_count if value else 0
         self.history.append(
             Operation(key, Kind.READ, number, Outcome.DONE, called, self.cluster.loop.now_us)
