@@ -161,7 +161,7 @@ def test_damage_is_found_when_the_node_opens(tmp_path: Path, name: str) -> None:
 def test_a_damaged_value_is_found_when_it_is_read_and_stops_the_node(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     store = harness.stores["chain"]
-    key = b"validators\x00"
+    key = b"parameter\x00limits"  # no start reads it
     stored = layout.state_key(key_hash(key), 0)
     put(store, stored, flip(store.get(stored) or b"", -1))
 
@@ -179,6 +179,18 @@ def test_a_damaged_value_is_found_when_it_is_read_and_stops_the_node(tmp_path: P
         assert caught.value.code is ReceiptCode.NOT_READY
 
     asyncio.run(scenario())
+
+
+def test_members_that_cannot_be_read_are_damage_at_the_start(tmp_path: Path) -> None:
+    harness = make_harness(tmp_path)
+    store = harness.stores["chain"]
+    stored = layout.state_key(key_hash(b"validators\x00"), 0)
+    put(store, stored, flip(store.get(stored) or b"", -1))
+    before = list(store.iterate(b"", b"\xff"))
+    with pytest.raises(CorruptionError, match="the members in the state") as caught:
+        harness.make_core()
+    assert caught.value.code == "STORE_CORRUPT"
+    assert list(store.iterate(b"", b"\xff")) == before, "kept as evidence"
 
 
 def test_a_node_that_lost_its_votes_never_votes_again(tmp_path: Path) -> None:
