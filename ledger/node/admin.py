@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from consensus.tracker import Progress
 from ledger.api.ports import AdminStatus, ApiError, EvidenceItem, PeerStatus
 from ledger.model.codec import encode
 from ledger.model.receipts import ApiReason, ReceiptCode
@@ -74,7 +75,9 @@ class NodeAdmin:
         if self._transport is None:
             return ()
         driver = self._core.driver
-        progress = driver.ordering.get_progress() if driver.is_leader else {}
+        progress: Mapping[int, Progress] = (
+            driver.ordering.get_progress() if driver.is_leader else {}
+        )
         found: list[PeerStatus] = []
         for peer in driver.others:
             host, port = self._addresses.get(peer, ("", 0))

@@ -11,18 +11,16 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from consensus import ConfState
 from ledger.model.block import SignedVote
+from ledger.node.driving import DriverParts, Driving
 from ledger.node.finality import DivergenceError, OtherBlockError, Provisional
 from ledger.node.peers import CertifiedBlock
 from ledger.node.proposals import ProposalError
 from ledger.node.tip import Tip
 from ledger.node.votes import VoteBook
-
-if TYPE_CHECKING:
-    from ledger.node.driver import Driver, DriverParts
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +28,9 @@ _log = logging.getLogger(__name__)
 class Certifier:
     """Certifies the blocks of a driver. Lives on the event loop, works in the writer thread."""
 
-    def __init__(self, driver: Driver, parts: DriverParts) -> None:
+    def __init__(self, driver: Driving, parts: DriverParts) -> None:
+        self._offered: dict[str, tuple[int, bytes]] = {}
+        """By validator: a height above the tip and a certificate of it, unverified."""
         self._driver = driver
         self._parts = parts
         self._book = VoteBook(parts.tip.height)
@@ -49,9 +49,20 @@ class Certifier:
         """Something came that may make a certificate."""
         self._is_possible = True
 
+    def offer(self, validator: str, height: int, certificate: bytes) -> None:
+        """A validator says that this canonical QuorumCertificate is of a height above the tip."""
+        self._offered[validator] = (height, certificate)
+        self._is_possible = True
+
+    def _take_offered(self, height: int) -> tuple[bytes, ...]:
+        """What was offered for a height; each is tried once."""
+        found = [name for name, (offered, _) in self._offered.items() if offered == height]
+        return tuple(self._offered.pop(name)[1] for name in found)
+
     def certified(self, height: int) -> None:
         """The tip is at this height."""
         self._book.certified(height)
+        self._offered = {name: held for name, held in self._offered.items() if held[0] > height}
         self._is_possible = True
 
     def add_vote(self, height: int, vote: SignedVote) -> None:
@@ -85,7 +96,7 @@ class Certifier:
         }
         if provisional.signature is not None:
             votes[self._parts.validator_id] = provisional.signature
-        offered = (*offered, *self._driver.hearing.take_offered(height))
+        offered = (*offered, *self._take_offered(height))
         if not offered and len(votes) < validators.quorum_size(self._parts.rules):
             return False
         finality, conf, pool = self._parts.finality, self.conf, self._parts.pool

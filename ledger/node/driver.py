@@ -33,51 +33,41 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NoReturn, TypeVar
 
 from consensus import Entry, EntryKind, HardState, Message, MessageKind, RawNode, Ready, Role
 from consensus.conf_change import decode_conf_change
 from consensus.errors import OrderingError
 from ledger.model.codec import encode
-from ledger.model.private_key import PrivateKey
 from ledger.model.records import ValidatorStatus
-from ledger.model.transaction_check import CheckedTransaction
 from ledger.node.catch_up import CatchUp
 from ledger.node.certifying import Certifier
-from ledger.node.clock import Clock
 from ledger.node.clock_watch import ClockWatch
-from ledger.node.config import BlockOptions, ConsensusOptions
 from ledger.node.configuration import compute_conf_change
+from ledger.node.driving import DriverParts, Flight
 from ledger.node.errors import NodeError
 from ledger.node.execution import ExecutedBlock
-from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
+from ledger.node.failpoints import Failpoint
 from ledger.node.finality import (
-    DivergenceError,
-    Finality,
-    OtherBlockError,
     Provisional,
     read_height,
 )
 from ledger.node.forwarding import Forwarding
 from ledger.node.halt import HaltWatch
-from ledger.node.hearing import Accuse, Flight, Hearing, Serve
+from ledger.node.hearing import Hearing
 from ledger.node.membership import Membership, read_membership
 from ledger.node.peers import (
     CertificateMessage,
-    PeerLinks,
     PeerMessage,
     RaftMessage,
     VoteMessage,
 )
-from ledger.node.pool import TransactionPool
 from ledger.node.proposals import CheckedBlock, ProposalError, read_proposal
 from ledger.node.proposing import Proposer
 from ledger.node.read_barrier import ReadBarrier
-from ledger.node.tip import NetworkRules, Tip
+from ledger.node.tip import Tip
 from ledger.state.validators import CHANGE_DELAY
-from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, CorruptionError
 from ledger.storage.layout import decode_number
 
@@ -112,42 +102,6 @@ class _BegunAnewError(Exception):
     """The ordering was replaced: what the old one asked for is void."""
 
 
-@dataclass(frozen=True, slots=True)
-class DriverParts:
-    """What a driver drives with."""
-
-    validator_id: str
-    peer_key: PrivateKey
-    rules: NetworkRules
-    chain: ChainStore
-    tip: Tip
-    make_ordering: Callable[[Membership], RawNode]
-    """From what is in the chain store; asked again when the log was wrong."""
-    finality: Finality
-    no_vote_reason: str
-    """Why this validator's key does not vote, or an empty string."""
-    pledge: Callable[[OtherBlockError], None]
-    """Never vote again at the height of a certificate against the own block; in the worker."""
-    on_membership: Callable[[Membership], None]
-    """Told when the state has other members than before."""
-    pool: TransactionPool
-    links: PeerLinks
-    serve: Serve
-    examine: Callable[[CheckedTransaction], None]
-    """What a transaction must be to come into a block that is seen for the first time."""
-    accuse: Accuse
-    report_divergence: Callable[[DivergenceError], None]
-    """Write down what differs, in the worker."""
-    report_halt: Callable[[Tip, RawNode], None]
-    """Say durably that nothing is certified any more; begins, and does not wait."""
-    blocks: BlockOptions
-    consensus: ConsensusOptions
-    clock: Clock
-    draw_bytes: Callable[[int], bytes]
-    worker: Executor
-    failpoint: FailpointHook = pass_by
-
-
 class Driver:
     """Drives one validator. `PeerListener` but for forwarded transactions and requests for blocks."""
 
@@ -170,7 +124,7 @@ class Driver:
         self.forwarding = Forwarding(
             parts.pool, parts.links, resend_ms=2 * election_ms, time_ms=parts.clock.time_ms
         )
-        self.hearing = Hearing(self, parts)
+        self.hearing = Hearing(self, parts, self.certifier)
         self.provisional: Provisional | None = None
         self.flight: Flight | None = None
         """The newest block above the tip that is in the log, or was."""

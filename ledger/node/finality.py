@@ -36,7 +36,8 @@ from ledger.node.failpoints import Failpoint, FailpointHook
 from ledger.node.membership import MEMBERS_PREFIXES, read_membership, read_validators
 from ledger.node.proofs import BlockProver
 from ledger.node.proposals import CheckedBlock, ProposalError, check_proposal, read_proposal
-from ledger.node.tip import NetworkRules, Tip, Validators
+from ledger.node.tip import Tip
+from ledger.node.validators import NetworkRules, Validators
 from ledger.node.voting import Voter
 from ledger.storage.blocks import StoredBlock
 from ledger.storage.chain import ChainHead, ChainStore

@@ -18,10 +18,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from consensus import Entry, EntryKind, Message, MessageKind
 from consensus.errors import OrderingError
@@ -30,8 +29,9 @@ from ledger.model.block import BlockHeader, SignedVote
 from ledger.model.codec import decode, encode
 from ledger.model.proofs import CertifiedHead
 from ledger.model.wire import EncodingError
+from ledger.node.certifying import Certifier
 from ledger.node.configuration import find_change_fault, read_change_height
-from ledger.node.evidence import EvidenceKeeper
+from ledger.node.driving import DriverParts, Driving, Flight
 from ledger.node.finality import read_vote
 from ledger.node.peers import (
     TRAVELLING_KINDS,
@@ -46,9 +46,6 @@ from ledger.node.peers import (
 )
 from ledger.node.proposals import CheckedBlock, ProposalError, ReadProposal, read_proposal
 from ledger.storage.layout import decode_number
-
-if TYPE_CHECKING:
-    from ledger.node.driver import Driver, DriverParts
 
 _log = logging.getLogger(__name__)
 
@@ -67,10 +64,6 @@ to stand for election (up to two), and than it takes to see that a quorum has le
 TERM_STEP_MAX: Final = 2**32
 """How far ahead a term may be: no network has so many elections."""
 
-Accuse = Callable[[Callable[[EvidenceKeeper], object]], None]
-"""Keep evidence, somewhere else and a little later."""
-Serve = Callable[[str, ForwardMessage | BlocksRequest], None]
-"""Answer what needs more than the driver; must not wait."""
 
 _FROM_LEADER: Final = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT})
 
@@ -86,19 +79,11 @@ class Sight(Enum):
     """No honest leader sends it, or not at this time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """Where in the log a block above the tip is."""
-
-    index: int
-    term: int
-    height: int
-
-
 class Hearing:
     """The driver's ear. One thread: the event loop's."""
 
-    def __init__(self, driver: Driver, parts: DriverParts) -> None:
+    def __init__(self, driver: Driving, parts: DriverParts, certifier: Certifier) -> None:
+        self._certifier = certifier
         self._driver = driver
         self._parts = parts
         self._inbox: deque[tuple[str, PeerMessage]] = deque()
@@ -109,15 +94,13 @@ class Hearing:
         """What is left of an append whose first block must be executed before the next is judged."""
         self._ignored: dict[str, int] = {}
         """Until when a validator is not followed, monotonic ms."""
-        self._offered: dict[str, tuple[int, bytes]] = {}
-        """By validator: a height above the tip and a certificate of it, unverified."""
         self._snapshot: tuple[str, Message, int] | None = None
         """A leader's word that its log begins above ours; taken when the tip is at the height."""
         self.heard_at: dict[str, int] = {}
         """Monotonic ms of the last message of each validator."""
         self.heard_height = 0
         """The greatest height of which somebody spoke; a claim."""
-        self.heard_from = ""
+        self.heard_from: str = ""
 
     def keep(self, peer: str, message: PeerMessage) -> None:
         """Queue a message; dropped when there is no room."""
@@ -150,17 +133,11 @@ class Hearing:
                 return
 
     def certified(self, height: int) -> None:
-        """The tip is at this height: what was said of it and of those below is of no use."""
-        self._offered = {peer: held for peer, held in self._offered.items() if held[0] > height}
+        """The tip is at this height."""
         if self._snapshot is not None and height >= self._snapshot[2]:
             peer, message, _ = self._snapshot
             self._snapshot = None
             self._take_snapshot(peer, message)
-
-    def take_offered(self, height: int) -> tuple[bytes, ...]:
-        """Certificates that others offered for a height; each is tried once."""
-        found = [peer for peer, held in self._offered.items() if held[0] == height]
-        return tuple(self._offered.pop(peer)[1] for peer in found)
 
     def begin_anew(self) -> None:
         """The ordering was replaced."""
@@ -194,10 +171,8 @@ class Hearing:
         self._note_height(peer, vote.height - 1)
         if vote.height <= tip.height:
             self._send_certificate(peer, vote.height)
-        elif self._driver.certifier.is_vote_kept(vote.height):
-            self._driver.certifier.add_vote(
-                vote.height, SignedVote(message.vote, peer, message.signature)
-            )
+        elif self._certifier.is_vote_kept(vote.height):
+            self._certifier.add_vote(vote.height, SignedVote(message.vote, peer, message.signature))
 
     def _send_certificate(self, peer: str, height: int) -> None:
         """Who still votes for a certified height lacks its certificate (R5)."""
@@ -216,8 +191,7 @@ class Hearing:
             return
         self._note_height(peer, height)
         if height == self._driver.tip.height + 1:
-            self._offered[peer] = (height, head.certificate)
-            self._driver.certifier.note()
+            self._certifier.offer(peer, height, head.certificate)
 
     def _note_height(self, peer: str, height: int) -> None:
         if height > self.heard_height or peer == self.heard_from:
@@ -396,7 +370,7 @@ class Hearing:
             return Sight.REFUSED
         height = read.header.height
         if driver.provisional is not None and height == driver.provisional.height + 1:
-            await driver.certifier.certify((read.proposal.parent_certificate,))
+            await self._certifier.certify((read.proposal.parent_certificate,))
         tip = driver.tip
         if height <= tip.height:
             if self._parts.chain.blocks.header(height) == read.block.header:

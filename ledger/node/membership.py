@@ -15,7 +15,7 @@ from ledger.model.codec import encode
 from ledger.model.hashes import compute_validators_hash
 from ledger.model.records import MemberRecord, ValidatorStatus
 from ledger.model.schema import ACTIVE_SET, VALIDATOR
-from ledger.node.tip import Validators
+from ledger.node.validators import Validators
 from ledger.state.validators import get_active_set, get_active_set_record, get_members
 from ledger.storage.chain import ChainStore
 from ledger.storage.state_store import StateAt

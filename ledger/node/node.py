@@ -23,7 +23,8 @@ from ledger.node.clock import Clock
 from ledger.node.driver import Driver
 from ledger.node.pool import RETRY_AFTER_MS
 from ledger.node.queries import Queries
-from ledger.node.tip import NetworkRules, Tip
+from ledger.node.tip import Tip
+from ledger.node.validators import NetworkRules
 from ledger.state.machine import dry_run
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import CorruptionError

@@ -24,7 +24,8 @@ from ledger.model.merkle_log import compute_root
 from ledger.model.private_key import PrivateKey
 from ledger.model.transaction_check import CheckedTransaction, TransactionRefusedError
 from ledger.model.wire import EncodingError
-from ledger.node.tip import NetworkRules, Tip
+from ledger.node.tip import Tip
+from ledger.node.validators import NetworkRules
 from ledger.state.block_check import BlockInvalidError, check_block
 
 _T = TypeVar("_T")

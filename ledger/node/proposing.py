@@ -11,16 +11,13 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from consensus.errors import ProposalDroppedError
 from ledger.model.transaction_check import CheckedTransaction
-from ledger.node.hearing import Flight
+from ledger.node.driving import DriverParts, Driving, Flight
 from ledger.node.proposals import build_proposal
 from ledger.state.validators import CHANGE_DELAY
-
-if TYPE_CHECKING:
-    from ledger.node.driver import Driver, DriverParts
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +30,7 @@ CLOCK_CHECK_INTERVAL_MS: Final = 1_000
 class Proposer:
     """Makes the blocks of a driver that leads. One thread: the event loop's."""
 
-    def __init__(self, driver: Driver, parts: DriverParts) -> None:
+    def __init__(self, driver: Driving, parts: DriverParts) -> None:
         self._driver = driver
         self._parts = parts
         self._pool = parts.pool

@@ -33,7 +33,8 @@ from ledger.node.keys import (
     sync_directory,
 )
 from ledger.node.membership import read_membership, read_validators
-from ledger.node.tip import NetworkRules, Tip
+from ledger.node.tip import Tip
+from ledger.node.validators import NetworkRules
 from ledger.state import tree
 from ledger.storage.chain import ChainStore
 from ledger.storage.consistency import check_chain, find_block_above

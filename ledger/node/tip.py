@@ -7,44 +7,12 @@ Whoever reads takes the tip once and answers everything from it, so an answer ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ledger.model.block import BlockHeader, Validator, ValidatorSet
-from ledger.model.certificate import FaultModel, quorum_size
+from ledger.model.block import BlockHeader
 from ledger.model.merkle_log import CompactRange
 from ledger.model.proofs import CertifiedHead
-
-if TYPE_CHECKING:
-    from ledger.node.membership import Membership
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkRules:
-    """What genesis fixes and every block must agree with."""
-
-    chain_id: str
-    protocol_version: int
-    fault_model: FaultModel
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """Who certifies a height."""
-
-    validator_set: ValidatorSet
-    hash: bytes
-    """As headers carry it."""
-
-    def find(self, validator_id: str) -> Validator | None:
-        """A validator's record."""
-        for validator in self.validator_set.validators:
-            if validator.id == validator_id:
-                return validator
-        return None
-
-    def quorum_size(self, rules: NetworkRules) -> int:
-        """How many of them must sign."""
-        return quorum_size(len(self.validator_set.validators), rules.fault_model)
+from ledger.node.membership import Membership
+from ledger.node.validators import Validators
 
 
 @dataclass(frozen=True, slots=True)

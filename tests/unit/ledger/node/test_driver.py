@@ -18,8 +18,8 @@ from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import VerifiedTransaction
 from ledger.node.clock_watch import CLOCK_JUMP_MS_MAX, CLOCK_REFERENCE_MS
 from ledger.node.core import NodeCore
-from ledger.node.proposing import CLOCK_CHECK_INTERVAL_MS
 from ledger.node.failpoints import BLOCK_FAILPOINTS, Failpoint
+from ledger.node.proposing import CLOCK_CHECK_INTERVAL_MS
 from ledger.state.machine import BlockResult, execute_block
 from ledger.storage.chain import ChainStore
 from ledger.storage.errors import DIVERGENCE, EXIT_CORRUPTION, CorruptionError, StorageError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a validator is told by others, and that a lie moves nothing. Long: one lie after the other."""
+"""What a validator is told by others, and that a lie moves nothing. Long because one lie follows the other."""
 
 from __future__ import annotations
 

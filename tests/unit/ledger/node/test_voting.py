@@ -19,7 +19,8 @@ from ledger.model.merkle_log import EMPTY_ROOT, CompactRange
 from ledger.node.execution import ExecutedBlock
 from ledger.node.failpoints import Failpoint, FailpointHook, pass_by
 from ledger.node.proposals import CheckedBlock
-from ledger.node.tip import Tip, Validators
+from ledger.node.tip import Tip
+from ledger.node.validators import Validators
 from ledger.node.voting import Voter
 from ledger.state.machine import BlockResult
 from ledger.storage.errors import CorruptionError
