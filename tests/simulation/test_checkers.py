@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every checker finds its own fault in a history made by hand, and nothing in a good one."""
+"""Every checker finds its own fault in a history made by hand, and nothing in a good one.
+
+Long because all of them judge one story, which is told once with the words for its bad variants.
+"""
 
 from __future__ import annotations
 
