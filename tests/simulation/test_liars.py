@@ -14,9 +14,9 @@ from ledger.model.certificate import decode_vote
 from ledger.model.codec import decode
 from ledger.node.evidence import EvidenceKeeper
 from ledger.node.finality import Finality
-from ledger.node.tip import Validators
+from ledger.node.validators import Validators
 from tests.support.simulation.cluster import SimulatedCluster
-from tests.support.simulation.liars import find_proofs
+from tests.support.simulation.evidence_watch import find_proofs
 from tests.support.simulation.run import Result, Setting, simulate
 
 SEEDS_COUNT = 12

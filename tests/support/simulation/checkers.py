@@ -30,6 +30,7 @@ from ledger.node.peers import CertificateMessage, PeerMessage, RaftMessage, Vote
 from ledger.storage.kv import WriteBatch
 from psetledger.v1 import ledger_pb2
 from tests.support.simulation import records
+from tests.support.simulation.member_book import MemberBook
 from tests.support.simulation.records import Electorate, RawEntry, number_key
 
 VIOLATIONS_COUNT_MAX: Final = 20
@@ -73,10 +74,14 @@ class Checkers:
         now_us: Callable[[], int],
         *,
         liars: frozenset[str] = frozenset(),
+        members: MemberBook | None = None,
     ) -> None:
-        """`numbers` are the raft numbers by validator id."""
+        """`numbers` are the raft numbers by validator id; `members` says who certifies which height,
+        where that changes.
+        """
         self.electorate = electorate
-        self._numbers = dict(numbers)
+        self.members = members
+        self._numbers = dict(numbers) if members is None else members.numbers
         self._get_disk = get_disk
         self._now_us = now_us
         self._liars = liars
@@ -100,6 +105,10 @@ class Checkers:
         self._voters: dict[bytes, set[str]] = {}
         self.certified_height = 0
         self.certified_at_us = 0
+
+    def get_electorate(self, height: int) -> Electorate:
+        """Whose signatures certify a height."""
+        return self.electorate if self.members is None else self.members.get_electorate(height)
 
     def fail(self, rule: str, text: str) -> None:
         """Keep a violation."""
@@ -235,19 +244,24 @@ class Checkers:
         known = self._votes.setdefault((node, decoded.epoch, decoded.height), vote)
         if known != vote:
             self.fail("one-vote", f"{node} votes twice at height {decoded.height}")
+        electorate = self.get_electorate(decoded.height)
+        if node not in dict(electorate.keys):
+            self.fail("electorate", f"{node} votes at height {decoded.height}, not being asked")
+            return
         voters = self._voters.setdefault(vote, set())
         voters.add(node)
-        if len(voters) + len(self._liars) >= self.electorate.quorum:
+        if len(voters) + len(self._liars) >= electorate.quorum:
             # Whoever collects them, liars' votes among them, has a certificate.
             self._see_certified(vote)
 
     def see_certificate(self, who: str, encoded: bytes, header: bytes) -> None:
         """Somebody shows a certified block."""
-        fault = self.electorate.find_fault(encoded)
+        vote = ledger_pb2.QuorumCertificate.FromString(encoded).vote
+        height = ledger_pb2.Vote.FromString(vote).height
+        fault = self.get_electorate(height).find_fault(encoded)
         if fault:
             self.fail("certificate", f"{who} holds a certificate that proves nothing: {fault}")
             return
-        vote = ledger_pb2.QuorumCertificate.FromString(encoded).vote
         self._see_certified(vote)
         decoded = ledger_pb2.Vote.FromString(vote)
         if records.block_hash(header) != decoded.block_hash:
@@ -275,6 +289,14 @@ class Checkers:
             self.fail("certificate", f"{node} stores a vote for {vote.height} at {height}")
             return
         self.see_certificate(node, certificate, header)
+        if self.members is not None:
+            disk = self._get_disk(node)
+            proposal = disk.value("chain", number_key(b"p", height))
+            receipts = disk.value("chain", number_key(b"r", height))
+            read = records.read_receipts(receipts or b"")
+            fault = self.members.read_block(height, proposal or b"", read)
+            if fault:
+                self.fail("electorate", fault)
 
     def _see_header(self, who: str, height: int, header: bytes) -> None:
         if self.headers.setdefault(height, header) != header:

@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
 
+from ledger.model.block import Validator
+from ledger.model.codec import encode
 from ledger.model.genesis import Genesis, encode_genesis
 from ledger.node.config import (
     AdmissionOptions,
@@ -29,14 +31,16 @@ from ledger.node.core import Environment, NodeCore
 from ledger.node.errors import NodeError
 from ledger.node.failpoints import Failpoint
 from ledger.node.keys import ValidatorKeys, mark_vote_key_fresh
+from ledger.node.setup import VALIDATOR_FILE
 from ledger.storage.errors import StorageError
-from tests.support.ledger_world import make_genesis
+from tests.support.ledger_world import make_genesis, make_validator
 from tests.support.node_harness import make_keys
 from tests.support.simulation.checkers import Checkers
 from tests.support.simulation.clock import SimulatedClock
 from tests.support.simulation.disk import SimulatedDisk
 from tests.support.simulation.executor import SimulatedExecutor
 from tests.support.simulation.loop import Process, make_loop
+from tests.support.simulation.member_book import MemberBook
 from tests.support.simulation.network import NodeLinks, SimulatedNetwork
 from tests.support.simulation.records import Electorate
 from tests.support.simulation.trace import Trace
@@ -93,6 +97,8 @@ class SimulatedNode:
     """A place, and how often it is passed by before the process ends there."""
     refused: list[str] = field(default_factory=list[str])
     """Why a start was refused."""
+    is_retired: bool = False
+    """Removed from the validators, and ended because of that."""
 
     @property
     def is_running(self) -> bool:
@@ -111,7 +117,9 @@ class SimulatedCluster:
         fault_model: str,
         scheme: str,
         liars: frozenset[str] = frozenset(),
+        is_changing: bool = False,
     ) -> None:
+        """With `is_changing` validators come and go."""
         self.loop = make_loop()
         self.random = random
         self.log_entries_kept = random.choice((1, 3, 8, 64))
@@ -133,34 +141,65 @@ class SimulatedCluster:
             lambda name: self.nodes[name].disk,
             lambda: self.loop.now_us,
             liars=liars,
+            members=MemberBook(
+                {validator.id: encode(validator) for validator in self.genesis.validators},
+                is_bls=scheme == "bls12381",
+                is_byzantine=fault_model == "byzantine",
+            )
+            if is_changing
+            else None,
         )
         self.network.watchers.append(self.checkers.watch_send)
-        self.nodes = {
-            name: SimulatedNode(
-                name,
-                directory / name,
-                SimulatedDisk(name, random, self.checkers),
-                SimulatedClock(self.loop, EPOCH_MS),
-            )
-            for name in self.names
-        }
-        for node in self.nodes.values():
-            (node.home / "keys").mkdir(parents=True)
-            mark_vote_key_fresh(node.home, get_keys(node.name, scheme).vote.public_key)
+        self._directory = directory
+        self.nodes = {name: self._make_node(name) for name in self.names}
         self.expected_ends: tuple[str, ...] = ()
         """Codes with which a node may end by itself."""
 
+    def _make_node(self, name: str) -> SimulatedNode:
+        node = SimulatedNode(
+            name,
+            self._directory / name,
+            SimulatedDisk(name, self.random, self.checkers),
+            SimulatedClock(self.loop, EPOCH_MS),
+        )
+        (node.home / "keys").mkdir(parents=True)
+        mark_vote_key_fresh(node.home, get_keys(name, self.scheme).vote.public_key)
+        return node
+
+    def add(self, name: str) -> Validator:
+        """A machine for a validator to be; its record."""
+        validator = make_validator(
+            name, self.genesis.validators[0].organisation, certificate_scheme=self.scheme
+        )
+        self.nodes[name] = node = self._make_node(name)
+        (node.home / VALIDATOR_FILE).write_bytes(encode(validator))
+        self.names = (*self.names, name)
+        self.network.add(name)
+        return validator
+
     @property
     def honest(self) -> tuple[SimulatedNode, ...]:
-        """All but the liars."""
-        return tuple(node for name, node in self.nodes.items() if name not in self.liars)
+        """All but the liars, and but those who were removed and ended."""
+        return tuple(
+            node
+            for name, node in self.nodes.items()
+            if name not in self.liars and not node.is_retired
+        )
+
+    @property
+    def members(self) -> tuple[SimulatedNode, ...]:
+        """Those of them who are validators or learners, as of the newest certified block."""
+        book = self.checkers.members
+        if book is None:
+            return self.honest
+        return tuple(node for node in self.honest if node.name in book.active | book.learners)
 
     # Runs of nodes --------------------------------------------------------------------------------
 
     def start(self, name: str) -> None:
         """Begin a run, soon."""
         node = self.nodes[name]
-        if node.process is not None:
+        if node.process is not None or node.is_retired:
             return
         process = Process(name)
         node.process = process
@@ -274,6 +313,11 @@ class SimulatedCluster:
         text = f"{type(error).__name__}: {error}"
         self.trace.note(node.name, f"ended {text}")
         node.refused.append(text)
+        members = self.checkers.members
+        if members is not None and node.name in members.removed:
+            node.is_retired = getattr(error, "code", "") == "VALIDATOR_REMOVED"
+            if node.is_retired:
+                return
         if getattr(error, "code", "") not in self.expected_ends and node.name not in self.liars:
             self.checkers.fail("node-ended", f"{node.name} ended by itself: {text}")
 

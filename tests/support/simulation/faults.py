@@ -40,6 +40,8 @@ class Profile:
     quality: LinkQuality = LinkQuality()
     """Of the network all the time."""
     has_liars: bool = False
+    is_changing: bool = False
+    """Validators are admitted, activated and removed."""
     faults_ms: int = 20_000
     """How long faults go on."""
 
@@ -77,6 +79,17 @@ PROFILES: Final[Mapping[str, Profile]] = {
             slow_disk=2,
             clock=1,
             quality=LinkQuality(loss_rate=0.01, repeat_rate=0.01, overtake_rate=0.02),
+        ),
+        Profile(
+            "membership",
+            crash=2,
+            failpoint=2,
+            partition=1,
+            one_way=1,
+            pause_ms=(500, 4_000),
+            duration_ms=(100, 3_000),
+            is_changing=True,
+            faults_ms=15_000,
         ),
         Profile("liars", crash=1, partition=3, one_way=2, clog=2, has_liars=True, faults_ms=12_000),
     )

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
@@ -45,6 +44,7 @@ from tests.support.simulation import records
 from tests.support.simulation.clock import SimulatedClock
 from tests.support.simulation.cluster import EPOCH_MS, SimulatedCluster, SimulatedNode, get_keys
 from tests.support.simulation.disk import SimulatedDisk
+from tests.support.simulation.evidence_watch import EvidenceWatch
 from tests.support.simulation.lies import Garbage, OtherLog, contradict, sign_vote
 from tests.support.simulation.loop import Process
 
@@ -54,8 +54,6 @@ HABITS_MS: Final = (300, 4_000)
 DEEDS_MS: Final = (5, 250)
 """Between what a liar does unasked."""
 DELAY_US_MAX: Final = 2_000_000
-EVIDENCE_US: Final = 2_000_000
-"""Within which evidence is kept."""
 
 
 class Habit(Enum):
@@ -92,54 +90,6 @@ def _read_block_hash(vote: bytes) -> bytes:
         return ledger_pb2.Vote.FromString(vote).block_hash
     except DecodeError:
         return b""
-
-
-class EvidenceWatch:
-    """Who hears two votes of one validator for one height while it is open keeps proof of that."""
-
-    def __init__(self, cluster: SimulatedCluster) -> None:
-        self._cluster = cluster
-        self._last: dict[tuple[str, Process, str, int], bytes] = {}
-        """The last good vote by who heard it, of whom, for which height."""
-        cluster.network.arrival_watchers.append(self._arrived)
-
-    def _arrived(self, peer: str, node: str, message: PeerMessage) -> None:
-        held = self._cluster.nodes[node]
-        if not isinstance(message, VoteMessage) or peer not in self._cluster.liars:
-            return
-        if held.process is None or not self._is_good(peer, message):
-            self._forget(node, peer)
-            return
-        height = ledger_pb2.Vote.FromString(message.vote).height
-        if not self._is_open(held, height):
-            return
-        place = (node, held.process, peer, height)
-        before = self._last.get(place)
-        self._last[place] = message.vote
-        if before is not None and before != message.vote:
-            self._cluster.loop.call_after_us(EVIDENCE_US, self._check, held, place)
-
-    def _forget(self, node: str, peer: str) -> None:
-        # One vote is kept: what cannot be verified may stand between two good ones.
-        for place in [held for held in self._last if (held[0], held[2]) == (node, peer)]:
-            del self._last[place]
-
-    def _is_good(self, peer: str, message: VoteMessage) -> bool:
-        key = dict(self._cluster.checkers.electorate.keys)[peer]
-        signed = b"psetledger/vote/v1\x00" + message.vote
-        return records.is_signature_good(key, signed, message.signature)
-
-    @staticmethod
-    def _is_open(node: SimulatedNode, height: int) -> bool:
-        return node.core is not None and height == node.core.driver.tip.height + 1
-
-    def _check(self, node: SimulatedNode, place: tuple[str, Process, str, int]) -> None:
-        name, process, liar, height = place
-        if node.process is not process or process.is_paused or not self._is_open(node, height):
-            return
-        kept = find_proofs(node.disk.snapshot("evidence"))
-        if not any(piece.validator == liar and piece.height == height for piece in kept):
-            self._cluster.checkers.fail("evidence", f"{name} lets {liar} vote twice at {height}")
 
 
 class _Unwatched:
@@ -419,7 +369,9 @@ class Liar:
 
     def utter(self, peer: str, message: PeerMessage) -> None:
         """Send something to a validator; what the transport does not take never leaves."""
-        self.conspiracy.heard.append(message)
+        if not isinstance(message, VoteMessage):
+            # Votes that are kept can be read: others are made of them.
+            self.conspiracy.heard.append(message)
         try:
             self.conspiracy.cluster.network.send(self.name, peer, message)
         except (PeerFrameError, PeerMessageError):
@@ -522,17 +474,3 @@ class Liar:
                 said = replace(said, term=core.driver.term)
             message = RaftMessage(said)
         self.utter(victim, message)
-
-
-def find_accused(evidence: Mapping[bytes, bytes]) -> frozenset[str]:
-    """Whom the proofs in a validator's evidence store name; suspicions are nobody's guilt."""
-    return frozenset(piece.validator for piece in find_proofs(evidence) if piece.validator)
-
-
-def find_proofs(evidence: Mapping[bytes, bytes]) -> list[ledger_pb2.Evidence]:
-    """The proofs in a validator's evidence store."""
-    return [
-        ledger_pb2.Evidence.FromString(value[8:])
-        for key, value in evidence.items()
-        if key[:2] == b"e\x00"
-    ]

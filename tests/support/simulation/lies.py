@@ -43,7 +43,7 @@ from ledger.node.peers import (
     VoteMessage,
 )
 from ledger.node.proposals import ProposalError, build_proposal, read_proposal
-from ledger.node.tip import NetworkRules
+from ledger.node.validators import NetworkRules
 from ledger.storage.log import chain_digest
 from psetledger.v1 import ledger_pb2
 

@@ -97,6 +97,12 @@ class SimulatedNetwork:
         self.encoded_rate = 0.3
         """Part of the messages that pass through the encoding of the transport."""
 
+    def add(self, node: str) -> None:
+        """One more, with links to and from all others."""
+        for peer in self._nodes:
+            self._links[node, peer], self._links[peer, node] = _Link(), _Link()
+        self._nodes = (*self._nodes, node)
+
     def attach(self, node: str, process: Process, listener: PeerListener) -> None:
         """A run of a node begins to listen."""
         self._ends[node] = _End(process, listener)

@@ -19,10 +19,13 @@ from typing import Final
 
 from tests.support.simulation import records
 from tests.support.simulation.cluster import ELECTION_MS, SimulatedCluster, fast_disk
+from tests.support.simulation.evidence_watch import find_accused
 from tests.support.simulation.faults import PROFILES, Nemesis, Profile
-from tests.support.simulation.liars import Conspiracy, find_accused
+from tests.support.simulation.liars import Conspiracy
 from tests.support.simulation.linearizability import Outcome, UndecidedError, find_unexplained
 from tests.support.simulation.loop import StuckError
+from tests.support.simulation.member_book import DELAY
+from tests.support.simulation.membership import Operator
 from tests.support.simulation.workload import Workload
 
 RECOVERY_TIMEOUTS: Final = 20
@@ -81,6 +84,8 @@ def choose_setting(seed: int, profile: Profile) -> Setting:
         return Setting()
     if kind < 8:
         return Setting(count=4, fault_model="byzantine")
+    if profile.is_changing:
+        return Setting()
     if kind == 8:
         return Setting(count=5)
     return Setting(scheme="bls12381")
@@ -109,6 +114,7 @@ def simulate(
         fault_model=where.fault_model,
         scheme=where.scheme,
         liars=_choose_liars(seed, where),
+        is_changing=chosen.is_changing,
     )
     try:
         # One liar can stop the network until people decide.
@@ -182,11 +188,15 @@ async def _tell_story(
     clients = workload.start()
     conspiracy = Conspiracy(cluster)
     lies = conspiracy.start()
+    operator = Operator(cluster, workload)
+    changes = cluster.loop.create_task(operator.live()) if profile.is_changing else None
     nemesis = Nemesis(cluster, profile)
     harm = cluster.loop.create_task(nemesis.run())
     await asyncio.sleep(faults_ms / 1000)
-    nemesis.is_over = True
+    nemesis.is_over = operator.is_over = True
     _heal(cluster)
+    if changes is not None:
+        await changes
     if is_live:
         await _check_alive(cluster, workload)
     workload.is_over = conspiracy.is_over = True
@@ -223,21 +233,46 @@ async def _check_alive(cluster: SimulatedCluster, workload: Workload) -> None:
 async def _check_agreement(cluster: SimulatedCluster) -> None:
     """All validators reach one height and stay there for a moment."""
     heights: dict[str, int] = {}
+    left: list[str] = []
     until_us = cluster.loop.now_us + AGREEMENT_TIMEOUTS * ELECTION_MS * 1000
     while cluster.loop.now_us < until_us:
         heights = {
             node.name: node.core.driver.tip.height if node.core is not None else -1
-            for node in cluster.honest
+            for node in cluster.members
         }
-        if len(set(heights.values())) == 1:
+        left = _find_staying(cluster)
+        if len(set(heights.values())) == 1 and not left:
             return
         await asyncio.sleep(0.05)
-    cluster.checkers.fail("liveness", f"validators stay at different heights: {heights}")
+    if len(set(heights.values())) > 1:
+        cluster.checkers.fail("liveness", f"validators stay at different heights: {heights}")
+    if left:
+        cluster.checkers.fail("liveness", f"removed, and still running: {left}")
+
+
+def _find_staying(cluster: SimulatedCluster) -> list[str]:
+    """Who knows that it was removed and is not needed any more, and has not ended.
+
+    Who was away then is told by nobody: it votes for nothing that counts, and that is all.
+    """
+    book = cluster.checkers.members
+    if book is None:
+        return []
+    heights = {
+        name: node.core.driver.tip.height
+        for name, node in cluster.nodes.items()
+        if node.core is not None
+    }
+    return [
+        name
+        for name, removed_height in sorted(book.removed.items())
+        if heights.get(name, -1) >= removed_height + DELAY
+    ]
 
 
 def _check_end(cluster: SimulatedCluster, workload: Workload) -> None:
     """Acknowledged writes are on every chain once; stores are equal."""
-    stores = {node.name: node.disk.snapshot("chain") for node in cluster.honest}
+    stores = {node.name: node.disk.snapshot("chain") for node in cluster.members}
     for name, store in stores.items():
         _check_acknowledged(cluster, workload, name, store)
     first, *others = stores
