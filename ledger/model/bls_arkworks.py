@@ -20,6 +20,8 @@ from ledger.model.bls_backend import (
     SIGNATURE_TAG,
 )
 
+MESSAGE_CACHE_COUNT_MAX: Final = 4
+"""Points of messages that are remembered."""
 _IDENTITY: Final = G1Point.identity()
 _MINUS_GENERATOR: Final = -G1Point()
 
@@ -39,6 +41,12 @@ def _decode_signature(signature: bytes) -> G2Point:
     if point.to_compressed_bytes() != signature:
         raise ValueError("no canonical encoding")
     return point
+
+
+@lru_cache(maxsize=MESSAGE_CACHE_COUNT_MAX)
+def _hash_to_curve(message: bytes, tag: bytes) -> G2Point:
+    """The point of a message. A validator signs and verifies the same one within a moment."""
+    return G2Point.hash_to_curve(message, tag)
 
 
 def _is_pairing_equal(keys: list[G1Point], messages: list[G2Point], signature: G2Point) -> bool:
@@ -73,7 +81,7 @@ class ArkworksBackend:
         return True
 
     def sign(self, secret: int, message: bytes, tag: bytes) -> bytes:
-        return (G2Point.hash_to_curve(message, tag) * Scalar(secret)).to_compressed_bytes()
+        return (_hash_to_curve(message, tag) * Scalar(secret)).to_compressed_bytes()
 
     def verify(self, public_key: bytes, message: bytes, signature: bytes, tag: bytes) -> bool:
         try:
@@ -81,7 +89,7 @@ class ArkworksBackend:
             point = _decode_signature(signature)
         except ValueError:
             return False
-        return _is_pairing_equal([key], [G2Point.hash_to_curve(message, tag)], point)
+        return _is_pairing_equal([key], [_hash_to_curve(message, tag)], point)
 
     def aggregate(self, signatures: Sequence[bytes]) -> bytes | None:
         total = G2Point.identity()
@@ -115,4 +123,4 @@ class ArkworksBackend:
             return False
         if total == _IDENTITY:  # keys that cancel out: CoreVerify validates the sum as a key
             return False
-        return _is_pairing_equal([total], [G2Point.hash_to_curve(message, SIGNATURE_TAG)], point)
+        return _is_pairing_equal([total], [_hash_to_curve(message, SIGNATURE_TAG)], point)
