@@ -99,7 +99,7 @@ class Forwarding:
         """What the leader says of transactions sent to it; whether its clock is another than this
         machine's.
         """
-        if peer != self._leader:
+        if not self._leader or peer != self._leader:
             return False
         is_clock_other = False
         for result in answer.results:

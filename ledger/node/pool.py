@@ -89,8 +89,13 @@ class Pending:
         waiters, self.waiters = [*self.waiters, *self.acceptors], []
         self.acceptors = []
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(answer)
+            # In a moment: the next block is on its way to the others before hundreds are answered.
+            waiter.get_loop().call_soon(_answer, waiter, answer)
+
+
+def _answer(waiter: asyncio.Future[Answer], answer: Answer) -> None:
+    if not waiter.done():
+        waiter.set_result(answer)
 
 
 @dataclass(slots=True)

@@ -335,7 +335,7 @@ def test_a_repeat_is_answered_though_the_right_is_gone(
         def refuse(*_: object) -> None:
             raise OperationRefusedError(ReceiptCode.NOT_AUTHORISED, "author")
 
-        monkeypatch.setattr("ledger.node.core.authorise", refuse)
+        monkeypatch.setattr("ledger.node.admission_checks.authorise", refuse)
         assert (await harness.submit(core, repeat)).receipt == first.receipt
         assert (await refused(core, harness.transaction(2))).code is ReceiptCode.NOT_AUTHORISED
 
@@ -351,7 +351,7 @@ def test_a_known_transaction_gets_its_first_receipt_even_after_expiry(tmp_path: 
         again = await harness.submit(core, transaction)
         assert again == first
         accepted = await core.node.submit(transaction, wait_ms=0)
-        assert accepted == Submitted(first.transaction_id)
+        assert accepted == Submitted(first.transaction_id, leader="n1")
         # The id covers the body; another signature under it asks for the same answer.
         garbled = bent(transaction, signatures=(bytes(64),))
         answer = await core.node.submit(garbled, wait_ms=WAIT_MS)
