@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from consensus import Entry, HardState
 from ledger.api.ports import ApiError, TransactionState
 from ledger.model.block import Block, BlockHeader, Proposal
-from ledger.model.codec import decode
+from ledger.model.codec import decode, encode
 from ledger.model.receipts import ApiReason, ReceiptCode
 from ledger.model.verification import VerifiedTransaction
 from ledger.node.clock_watch import CLOCK_JUMP_MS_MAX, CLOCK_REFERENCE_MS
@@ -288,14 +289,23 @@ def append_to_log(harness: NodeHarness, data: bytes) -> None:
     store.write(batch, sync=True)
 
 
-def test_an_ordered_block_that_cannot_be_stops_the_node(tmp_path: Path) -> None:
+def bend_header(proposal: bytes, **changes: Any) -> bytes:
+    """A proposal with another header, which nobody has signed."""
+    envelope = decode(Proposal, proposal)
+    block = decode(Block, envelope.block)
+    header = replace(decode(BlockHeader, block.header), **changes)
+    return encode(replace(envelope, block=encode(replace(block, header=encode(header)))))
+
+
+@pytest.mark.parametrize("height", [2, 3], ids=["another certified one", "the next one"])
+def test_an_ordered_block_that_cannot_be_stops_the_node(tmp_path: Path, height: int) -> None:
     async def scenario() -> None:
         harness = NodeHarness(tmp_path)
         async with harness.running() as core:
             await harness.submit(core, harness.transaction(1))
         old = ChainStore(harness.stores["chain"]).blocks.proposal(2)
         assert old is not None
-        append_to_log(harness, old)
+        append_to_log(harness, bend_header(old, height=height, time=harness.clock.now_ms + 9))
         core = harness.make_core()
         driving = core.start()
         await asyncio.wait({driving})
@@ -304,6 +314,22 @@ def test_an_ordered_block_that_cannot_be_stops_the_node(tmp_path: Path) -> None:
         assert isinstance(error, CorruptionError)
         assert error.code == DIVERGENCE
         assert core.driver.tip.height == 2
+
+    asyncio.run(scenario())
+
+
+def test_an_ordered_block_that_is_certified_already_is_passed_over(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        harness = NodeHarness(tmp_path)
+        async with harness.running() as core:
+            await harness.submit(core, harness.transaction(1))
+        old = ChainStore(harness.stores["chain"]).blocks.proposal(2)
+        assert old is not None
+        append_to_log(harness, old)
+        async with harness.running() as core:
+            verified = await harness.submit(core, harness.transaction(2))
+            assert verified.receipt.height == 3
+        replay(harness)
 
     asyncio.run(scenario())
 
