@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 WATCH_SECONDS: Final = 1.0
 STOP_SECONDS_MAX: Final = 30.0
 
-_REASON: Final = re.compile(r"^([A-Z][A-Z0-9_]+): (.*)\n(.*)\Z", re.MULTILINE)
-"""The last two lines of a node that did not start."""
+_REASON: Final = re.compile(
+    r"^([A-Z][A-Z0-9_]+): (.*)\n(.*?)(?:\nexit code \d+)?\s*\Z", re.MULTILINE
+)
+"""The last lines of a node that did not start: code and text, remedy, exit code."""
 
 _dir_option = click.option(
     "--dir",
