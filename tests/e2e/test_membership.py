@@ -16,7 +16,7 @@ from sdk.client import LedgerClient
 from tests.support.pset_process import PsetProcess
 from tests.support.steady_writer import SteadyWriter
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.long]
 
 NETWORK = "pset-network"
 
