@@ -69,12 +69,12 @@ _FROM_LEADER: Final = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, Mess
 
 
 class Sight(Enum):
-    """What comes of looking at a block for the first time."""
+    """What comes of looking at a block, or a change of members, for the first time."""
 
     GOOD = auto()
     """It may enter the log."""
     EARLY = auto()
-    """Its parent is not certified here yet."""
+    """What it follows from is not certified here yet."""
     REFUSED = auto()
     """No honest leader sends it, or not at this time."""
 
@@ -295,23 +295,21 @@ class Hearing:
         if position is None:
             self._step(message)  # nothing new, or what is before is another: the core answers
             return
-        message = self._cut_conf_changes(peer, message, position)
-        if position >= len(message.entries):
-            return
-        blocks = [
-            n for n in range(position, len(message.entries)) if _has_block(message.entries[n])
-        ]
-        if blocks:
-            replaced_from = message.entries[position].index
-            sight = await self._see(peer, message.entries[blocks[0]], replaced_from)
+        steps = [n for n in range(position, len(message.entries)) if _is_seen(message.entries[n])]
+        if steps:
+            entry, replaced_from = message.entries[steps[0]], message.entries[position].index
+            if entry.kind is EntryKind.NORMAL:
+                sight = await self._see(peer, entry, replaced_from)
+            else:
+                sight = self._see_conf_change(peer, entry)
             if sight is Sight.REFUSED:
                 return
             if sight is Sight.EARLY:
                 # What comes before it, and the commit index, may bring its parent to its end.
-                self._step_part(peer, message, blocks[0])
+                self._step_part(peer, message, steps[0])
                 return
-            if len(blocks) > 1:
-                self._step_part(peer, message, blocks[1])
+            if len(steps) > 1:
+                self._step_part(peer, message, steps[1])
                 return
         self._early_at = None
         self._step(message)
@@ -329,24 +327,21 @@ class Hearing:
             self._rest = (peer, self._make_rest(message, head))
         self._step(head)
 
-    def _cut_conf_changes(self, peer: str, message: Message, position: int) -> Message:
-        """The append up to the first change of members that the certified state does not ask for."""
-        tip = self._driver.tip
-        for n in range(position, len(message.entries)):
-            entry = message.entries[n]
-            if entry.kind is EntryKind.NORMAL:
-                continue
-            if self._parts.chain.log.conf_index >= entry.index:
-                continue
-            height = read_change_height(entry)
-            if height is None or height > tip.height:
-                # What asks for it is not certified here yet; the leader sends it again.
-                return _cut(message, n)
-            fault = find_change_fault(entry, self._driver.read_membership(height), height)
-            if fault:
-                self._refuse_leader(peer, f"change of members: {fault}")
-                return _cut(message, n)
-        return message
+    def _see_conf_change(self, peer: str, entry: Entry) -> Sight:
+        """Whether the certified state asks for a change of members."""
+        if self._parts.chain.log.conf_index >= entry.index:
+            return Sight.GOOD
+        height = read_change_height(entry)
+        if height is None:
+            self._refuse_leader(peer, "a change of members that names no height")
+            return Sight.REFUSED
+        if height > self._driver.tip.height:
+            return Sight.EARLY
+        fault = find_change_fault(entry, self._driver.read_membership(height), height)
+        if fault:
+            self._refuse_leader(peer, f"change of members: {fault}")
+            return Sight.REFUSED
+        return Sight.GOOD
 
     def _make_rest(self, message: Message, head: Message) -> Message:
         if not head.entries:
@@ -469,8 +464,9 @@ class Hearing:
         self._step(message)
 
 
-def _has_block(entry: Entry) -> bool:
-    return entry.kind is EntryKind.NORMAL and bool(entry.data)
+def _is_seen(entry: Entry) -> bool:
+    """Whether an entry is looked at before it may enter the log: blocks and changes of members."""
+    return entry.kind is not EntryKind.NORMAL or bool(entry.data)
 
 
 def _cut(message: Message, position: int) -> Message:
