@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -271,8 +271,9 @@ class RawNode:
             digest = chain(digest, entry)
         return digest
 
-    def find_successor(self) -> int | None:
-        """The voter that could lead best in this leader's place: active, with the longest log.
+    def find_successor(self, passed_over: Collection[int] = ()) -> int | None:
+        """The voter that could lead best in this leader's place: active, with the longest log, none of
+        those that are passed over.
 
         None where there is none, and where this node does not lead.
         """
@@ -283,7 +284,10 @@ class RawNode:
         others = [
             (progress.match_index, -node)
             for node, progress in raft.tracker.visit()
-            if node != raft.id and node in voters and progress.is_recent_active
+            if node != raft.id
+            and node in voters
+            and progress.is_recent_active
+            and node not in passed_over
         ]
         return -max(others)[1] if others else None
 

@@ -138,6 +138,9 @@ class Driver:
         self._stopping = False
         self._draining = False
         self._hand_over_until: int | None = None
+        self._asked: set[int] = set()
+        """Whom this leader has asked to lead in its place since a block was certified."""
+        self._asked_at = 0
         now = parts.clock.monotonic_ms()
         self._next_tick_at = now
         self._progress_at = now
@@ -417,18 +420,31 @@ class Driver:
             _log.warning("no progress as leader height=%d: stepping down", self.tip.height + 1)
             self._progress_at = now
             self._ordering.resign()
-        elif self.clock_reason or self.no_vote_reason:
+        elif (self.clock_reason or self.no_vote_reason) and self._may_ask(now):
             self.begin_transfer()
         if now > self._snapshots_told_at + SNAPSHOT_TIMEOUTS_COUNT * self._election_ms:
             self._snapshots_told_at = now
             for number in self._ordering.find_waiting_for_snapshot():
                 self._ordering.report_snapshot(number, is_failed=True)
 
-    def begin_transfer(self, to: str = "") -> bool:
-        """Ask a validator to lead, or whoever's log is longest; False when there is nobody."""
-        number = self.get_number(to) or None if to else self._ordering.find_successor()
-        if number is None:
+    def _may_ask(self, now: int) -> bool:
+        """Whether to hand over now. Who was asked before may be no better off: then there is no hurry."""
+        if self._ordering.is_handing_over:
             return False
+        return not self._asked or now >= self._asked_at + self._election_ms
+
+    def begin_transfer(self, to: str = "") -> bool:
+        """Ask a validator to lead, or whoever's log is longest, each in turn while nothing is certified;
+        False when there is nobody.
+        """
+        find = self._ordering.find_successor
+        number = self.get_number(to) if to else find(self._asked) or find()
+        if not number:
+            return False
+        if number in self._asked:
+            self._asked.clear()
+        self._asked.add(number)
+        self._asked_at = self._clock.monotonic_ms()
         self._ordering.transfer_leadership(number)
         self._wake.set()
         return True
@@ -630,6 +646,7 @@ class Driver:
         now = self._clock.monotonic_ms()
         is_changed = tip.membership is not self.tip.membership
         self.tip = tip
+        self._asked.clear()
         self.provisional = None
         self.certifier.certified(tip.height)
         self._progress_at = now

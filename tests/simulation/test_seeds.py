@@ -18,6 +18,11 @@ PROFILES: Final = ("crash", "partition", "network", "disk", "clock", "mixed")
 REGRESSIONS: Final = (
     (2, "crash", "a follower that held a block above a gap of commits stood still"),
     (3, "partition", "a leader's new block was taken for a second block in flight"),
+    (
+        2018,
+        "clock",
+        "two leaders with wrong clocks handed the lead to each other, not to the third",
+    ),
     (1099, "membership", "a change of members ahead of its block kept a newcomer from commits"),
 )
 """Seed, profile, and what it found when the code was other than today."""
